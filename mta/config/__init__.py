@@ -1,0 +1,1 @@
+"""The configuration file (Exim chapter 6)."""

@@ -1,0 +1,1 @@
+"""Exim's string expansion language (Exim chapter 11)."""

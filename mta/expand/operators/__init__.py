@@ -1,0 +1,1 @@
+"""Expansion operators, by family."""

@@ -1,0 +1,1 @@
+"""Expansion variables, by what they describe."""

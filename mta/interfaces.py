@@ -1,0 +1,241 @@
+"""Every interface: what it is for, when it is called and what it may not do.
+
+Kinds of extension are zope interfaces, since ``twisted.plugin`` finds them by
+these.  What one layer hands to a lower one is a ``Protocol``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from zope.interface import Attribute, Interface
+
+from mta.host import Answer
+
+if TYPE_CHECKING:
+    from mta.options import Source
+
+
+class IRouter(Interface):
+    """A driver class that says where an address goes (``mta.routers.base``)."""
+
+    extension_name = Attribute("the driver's name")
+
+
+class ITransport(Interface):
+    """A driver class that delivers (``mta.transports.base``)."""
+
+    extension_name = Attribute("the driver's name")
+
+
+class IAuthenticator(Interface):
+    """A driver class for one SASL mechanism (``mta.authenticators.base``)."""
+
+    extension_name = Attribute("the driver's name")
+
+
+class ILookup(Interface):
+    """A class of look-ups (``mta.lookups.base``)."""
+
+    extension_name = Attribute("the look-up type's name")
+
+
+class IOperator(Interface):
+    """A function ``(subject: str) -> str`` for ``${name:subject}``."""
+
+    extension_name = Attribute("the operator's name")
+
+
+class IItem(Interface):
+    """An expansion item, ``${name{...}{...}}`` (``mta.expand.registry``)."""
+
+    extension_name = Attribute("the item's name")
+
+
+class IExpansionCondition(Interface):
+    """A condition of ``${if`` (``mta.expand.registry``)."""
+
+    extension_name = Attribute("the condition's name")
+
+
+class IVariable(Interface):
+    """A function ``(context) -> str | None`` for ``$name``."""
+
+    extension_name = Attribute("the variable's name, without the dollar sign")
+
+
+class ICondition(Interface):
+    """An ACL condition (``mta.acl.conditions``)."""
+
+    extension_name = Attribute("the condition's name")
+
+
+class IModifier(Interface):
+    """An ACL modifier (``mta.acl.modifiers``)."""
+
+    extension_name = Attribute("the modifier's name")
+
+
+class IControl(Interface):
+    """An ACL control (``mta.acl.controls``)."""
+
+    extension_name = Attribute("the control's name")
+
+
+class ITemplate(Protocol):
+    """A string of the configuration, parsed, that is expanded when used.
+
+    ``text`` is what was written.  ``constant`` is the result where it depends on
+    nothing (no ``$`` in it), else None.
+    """
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def constant(self) -> str | None: ...
+
+    async def expand(self, context: Any) -> str:
+        """Return the text for a ``mta.expand.context.Context``.
+
+        Raises ForcedFailure, another ExpansionError, or TemporaryFailure where a
+        look-up should be tried again.
+        """
+
+
+class ILanguage(Protocol):
+    """The expansion language: what makes templates from strings."""
+
+    def template(self, text: str, source: Source) -> ITemplate:
+        """Return the parsed string; raise ConfigurationError naming the place."""
+
+
+class IResolver(Protocol):
+    """Asks the DNS.  Never raises for an outcome of the DNS: see ``Answer``."""
+
+    async def query(self, name: str, kind: str) -> Answer:
+        """Return the records of one kind (``"MX"``) that a name has."""
+
+    async def addresses(
+        self, name: str, *, ipv4: bool = True, ipv6: bool = True
+    ) -> Answer:
+        """Return the IP addresses of a name as text, IPv6 first.
+
+        AGAIN only if no family gave an address and one could not be asked.
+        """
+
+    async def reverse(self, ip_address: str) -> Answer:
+        """Return the names that PTR records give an IP address."""
+
+    async def system_addresses(self, name: str) -> Answer:
+        """Return what the operating system (``/etc/hosts`` and so on) says."""
+
+
+class ILogs(Protocol):
+    """The main, reject and panic log (Exim chapter 52)."""
+
+    def main(self, text: str, message_id: str = "") -> None:
+        """Write a line to the main log."""
+
+    def reject(self, text: str, message_id: str = "", detail: str = "") -> None:
+        """Write a line to main and reject log; ``detail`` only to the latter."""
+
+    def reject_only(self, text: str, message_id: str = "") -> None:
+        """Write a line to the reject log alone."""
+
+    def panic(self, text: str, message_id: str = "") -> None:
+        """Write a line to main and panic log: a person must look at this."""
+
+    def selects(self, selector: str) -> bool:
+        """Return whether ``log_selector`` switches something on."""
+
+
+class IAddressVerifier(Protocol):
+    """Verifies an address by routing it, and by callout where asked.
+
+    The flow that delivers provides it; ACLs and the command line call it.
+    """
+
+    async def verify_recipient(self, address: Any, context: Any) -> Verification:
+        """Say whether mail for an ``Address`` can be delivered."""
+
+    async def verify_sender(self, address: Any, context: Any) -> Verification:
+        """Say whether a report to an ``Address`` could be delivered."""
+
+
+class Verification(Protocol):
+    """The result of a verification.
+
+    ``outcome`` is ``"ok"``, ``"fail"`` or ``"defer"``; ``text`` is for the peer
+    where ``user_text`` is set (``:fail:`` texts), else for the log; ``failure`` is
+    the word of ``$recipient_verify_failure``; ``data`` the ``address_data``.
+    """
+
+    outcome: str
+    text: str
+    user_text: bool
+    failure: str
+    data: str
+
+
+class IRetryHints(Protocol):
+    """What is remembered of hosts and addresses that failed (Exim chapter 32).
+
+    Keys are Exim's: ``T:host:ip[:port]``, ``T:host:ip[:port]:message-id``,
+    ``R:domain``, ``T:address[:sender]``.
+    """
+
+    def is_due(self, key: str) -> bool:
+        """Return whether the next try of a key may be made now."""
+
+    def has_expired(self, key: str) -> bool:
+        """Return whether a key failed for longer than its rule allows."""
+
+    def failed(
+        self,
+        key: str,
+        *,
+        domain: str,
+        host: str,
+        error_name: str,
+        sender: str,
+        text: str,
+    ) -> None:
+        """Record a failure; the retry rule for host or domain sets the next try."""
+
+    def succeeded(self, key: str) -> None:
+        """Forget a key."""
+
+
+class ILookups(Protocol):
+    """The look-up types of one configuration, with their caches and open files."""
+
+    async def find(self, type_text: str, source: str, key: str) -> Any:
+        """Return the look-up's result (``str``), or None where nothing was found.
+
+        ``type_text`` is as written, options and partial prefix included
+        (``partial-lsearch*``); ``source`` is the file of a single-key look-up and
+        empty for a query.  Raises TemporaryFailure for a defer, ExpansionError for
+        an unknown type or a tainted file name.
+        """
+
+
+class IBodyWriter(Protocol):
+    """Keeps the body of a message while it arrives."""
+
+    def write(self, octets: bytes) -> None:
+        """Add octets."""
+
+    @property
+    def is_behind(self) -> bool:
+        """True while more waits to be written than should be held in memory."""
+
+    def when_ready(self) -> Awaitable[None]:
+        """Wait until it is no longer behind.  Raises SpoolError."""
+
+    def finish(self) -> Awaitable[Any]:
+        """End the body; gives an ``IBody``.  Raises SpoolError."""
+
+    def abandon(self) -> None:
+        """Throw away what was written."""

@@ -1,0 +1,1 @@
+"""Look-up types (Exim chapter 9)."""

@@ -1,0 +1,59 @@
+"""Generic router options and preconditions; the verdicts (Exim chapter 15)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from mta.expand.context import Context
+from mta.interfaces import IRouter
+from mta.options import Configurable
+from mta.plugins import extension
+from mta.recipient import RoutedAddress
+
+router = extension(IRouter)
+
+
+class Verdict(Enum):
+    """What a router says of an address."""
+
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    PASS = "pass"
+    FAIL = "fail"
+    DEFER = "defer"
+    DISCARD = "discard"
+    REDIRECT = "redirect"
+    SKIP = "skip"
+    REROUTE = "reroute"
+
+
+@dataclass(slots=True)
+class Decision:
+    """A verdict and what goes with it.
+
+    ACCEPT: the address itself has been given ``hosts`` and ``transport``.
+    REDIRECT: ``children`` take its place.  REROUTE: the one child starts anew with
+    another domain (``self = reroute``).  FAIL, DEFER: ``text`` says why;
+    ``user_text`` is True where the administrator wrote it (``:fail:``), so that a
+    peer may read it, and ``code`` an SMTP reply code with it.  ``freeze`` freezes
+    the message with a DEFER.  ``error`` and ``error_name`` are as in
+    ``mta.recipient.Outcome``.
+    """
+
+    verdict: Verdict
+    text: str = ""
+    children: list[RoutedAddress] = field(default_factory=list)
+    user_text: bool = False
+    code: str = ""
+    freeze: bool = False
+    error: int = 0
+    error_name: str = ""
+
+
+class Router(Configurable):
+    """A router instance; drivers add their options and ``route``."""
+
+    async def route(self, address: RoutedAddress, context: Context) -> Decision:
+        """Say where the address goes; the preconditions already hold."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""The Simple Mail Transfer Protocol, both sides, without I/O where it can be."""
