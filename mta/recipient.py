@@ -19,7 +19,8 @@ class RoutedAddress:
     a router is ``caseful_local_part``, in lower case; ``domain`` in lower case.
     ``local_part_data`` and ``domain_data`` are untainted, as are ``home``,
     ``user`` and ``group``.  ``pipe_command`` and ``file_name`` are set on children
-    that a redirection directed to a command or a file.
+    that a redirection directed to a command or a file.  ``unseen`` marks the copy
+    that a router with ``unseen`` keeps while the address goes on.
     """
 
     address: Address
@@ -49,18 +50,21 @@ class RoutedAddress:
     reply_text: str | None = None
     skip_routers: frozenset[str] = frozenset()
     hide_in_reports: bool = False
+    unseen: bool = False
 
     @property
     def key(self) -> str:
         """What tells this delivery from others of the same message.
 
         Equal keys are delivered once.  For commands, files and replies the parent
-        is part of the identity.
+        is part of the identity, for an unseen copy its router.
         """
         target = self.pipe_command or self.file_name or self.reply_text
         if target is not None:
             parent = self.parent.address.key if self.parent else ""
             return f"{target} <{parent}>"
+        if self.unseen:
+            return f"{self.address.key} {self.router}"
         return self.address.key
 
     @property
