@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -26,6 +27,18 @@ class ConfigurationError(MTAError):
         if not self.file:
             return self.text
         return f"configuration error in line {self.line} of {self.file}: {self.text}"
+
+
+class ConfigurationErrors(ConfigurationError):
+    """Everything that is wrong with a configuration, one clear line each."""
+
+    def __init__(self, errors: Sequence[ConfigurationError]) -> None:
+        first = errors[0]
+        super().__init__(first.text, first.file, first.line)
+        self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        return "\n".join(str(error) for error in self.errors)
 
 
 class ExpansionError(MTAError):
