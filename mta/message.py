@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -81,6 +81,11 @@ class HeaderSection:
         """Take every field of a name out of the section."""
         wanted = name.lower()
         self._fields = [f for f in self.fields if f.name.lower() != wanted]
+        self._content = None
+
+    def keep(self, wanted: Callable[[HeaderField], bool]) -> None:
+        """Take every field that is not wanted out of the section."""
+        self._fields = [field for field in self.fields if wanted(field)]
         self._content = None
 
 

@@ -55,6 +55,7 @@ class Context:
     ``item``, ``acl_arg1``, ``runrc``, ``host_data`` ...; ``captures`` what the last
     match caught (``$0``, ``$1`` ...).  ``address`` is the recipient in hand (in a
     RCPT ACL, a router, a transport).  ``host`` is the remote host of a transport.
+    ``acl_run`` is the evaluation of an ACL that this expansion is part of, if any.
     """
 
     site: Site
@@ -70,6 +71,7 @@ class Context:
     return_path: str | None = None
     first_delivery: bool = False
     queue_running: bool = False
+    acl_run: Any = None
 
     async def named_list(self, kind: str, name: str) -> str:
         """Return the expanded text of a named list (Exim chapter 10).
