@@ -26,6 +26,8 @@ class ConfigurationError(MTAError):
     def __str__(self) -> str:
         if not self.file:
             return self.text
+        if not self.line:
+            return f"configuration error in {self.file}: {self.text}"
         return f"configuration error in line {self.line} of {self.file}: {self.text}"
 
 
