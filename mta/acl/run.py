@@ -1,0 +1,118 @@
+"""One evaluation of an ACL: what it looks at, what it may change, how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from mta.acl.effects import Controls
+from mta.acl.header_changes import HeaderChanges
+from mta.acl.registry import Phase
+from mta.connection import Connection
+from mta.errors import MTAError
+from mta.expand.context import Context
+from mta.interfaces import IAddressVerifier, ILogs
+from mta.message import Message
+from mta.recipient import RoutedAddress
+
+
+class ACLOutcome(Enum):
+    """How an ACL, or one of its statements, ends."""
+
+    ACCEPT = "accept"
+    DENY = "deny"
+    DEFER = "defer"
+    DROP = "drop"
+    DISCARD = "discard"
+    ERROR = "error"
+
+
+class ACLError(MTAError):
+    """An ACL cannot be evaluated: the client is told to try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class ACLVerdict:
+    """What an ACL says.
+
+    ``message`` is for the client and ``log_message`` for the log, both as the ACL
+    wrote them, codes included.  ``show_details`` says that the message of a DEFER
+    may be read by the client.
+    """
+
+    outcome: ACLOutcome
+    message: str = ""
+    log_message: str = ""
+    show_details: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class SenderFailure:
+    """A sender's verification that did not succeed.
+
+    ``told`` once the client has been given the details.
+    """
+
+    address: str
+    deferred: bool
+    log_text: str
+    user_text: str
+    told: bool = False
+
+
+class ACLSubject(Protocol):
+    """What conditions see and modifiers change: a client and its message.
+
+    ``verifications`` remembers what addresses were found to be, ``warnings`` which
+    warnings were written; ``early_message`` returns the message in hand, or one that
+    holds ``acl_m`` variables until there is one.
+    """
+
+    connection: Connection
+    message: Message | None
+    controls: Controls
+    header_changes: HeaderChanges
+    verifications: dict[tuple[str, str], Any]
+    warnings: set[str]
+    sender_failure: SenderFailure | None
+    flush: Callable[[], None] | None
+
+    def early_message(self) -> Message:
+        """Return the message in hand, or one that stands for it until it begins."""
+
+
+@dataclass(slots=True, eq=False)
+class ACLRun:
+    """One evaluation: conditions and modifiers are called with it.
+
+    ``acls`` finds ACLs by name.  ``sleep`` waits for seconds.  ``message`` and
+    ``log_message`` are what the last failed condition said; ``show_details`` that a
+    client may read the reason of a DEFER.  ``log_targets`` are the logs that a
+    rejection is written to.
+    """
+
+    phase: Phase
+    subject: ACLSubject
+    context: Context
+    acls: Any
+    logs: ILogs
+    verifier: IAddressVerifier | None = None
+    sleep: Callable[[float], Awaitable[object]] | None = None
+    recipient: RoutedAddress | None = None
+    return_error_details: bool = False
+    level: int = 0
+    message: str = ""
+    log_message: str = ""
+    show_details: bool = False
+    log_targets: tuple[str, ...] = ("main", "reject")
+    phase_bit: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.phase_bit = self.phase.value
+
+    def explain(self, message: str, log_message: str = "") -> None:
+        """Say why a condition fails, for the client and for the log."""
+        self.message = message
+        self.log_message = log_message or message
