@@ -37,7 +37,8 @@ class Connection:
     """One client, from its TCP connection to its end (or one local caller).
 
     ``peer_address`` is empty for a local caller.  ``host_name`` is the verified
-    reverse name: None where nobody has asked yet, empty where there is none.
+    reverse name: None where nobody has asked yet, empty where there is none;
+    ``host_aliases`` are further verified ones.
     ``helo_name``, ``ident`` and everything else a peer said are tainted.
     ``started_at`` is in seconds since the epoch.
     """
@@ -49,6 +50,7 @@ class Connection:
     connection_id: str = ""
     started_at: float = 0.0
     host_name: str | None = None
+    host_aliases: tuple[str, ...] = ()
     host_lookup_failed: bool = False
     host_lookup_deferred: bool = False
     helo_name: str = ""

@@ -211,6 +211,12 @@ class IRetryHints(Protocol):
 class ILookups(Protocol):
     """The look-up types of one configuration, with their caches and open files."""
 
+    def is_query(self, type_text: str) -> bool:
+        """Return whether a type takes a query, rather than a file and a key.
+
+        Raises ExpansionError for an unknown type.
+        """
+
     async def find(self, type_text: str, source: str, key: str) -> Any:
         """Return the look-up's result (``str``), or None where nothing was found.
 
