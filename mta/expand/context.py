@@ -23,7 +23,8 @@ class Site:
     ``local_part``) and name.  ``variables`` are further constant ones, by name
     (``config_file``, ``exim_path`` ...).  ``run_acl`` serves ``${acl{...}}``:
     it takes a context, the ACL's name and arguments, and gives ``(accepted,
-    text)``.
+    text)``.  No local delivery runs as one of the ``never_users`` (uids); it runs
+    as ``delivery_user`` (uid and gid) where neither router nor transport says more.
     """
 
     primary_hostname: str = "localhost"
@@ -45,6 +46,8 @@ class Site:
     clock: Callable[[], float] = time.time
     strict_acl_variables: bool = False
     counters: dict[str, int] = field(default_factory=dict)
+    never_users: frozenset[int] = frozenset({0})
+    delivery_user: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
