@@ -43,6 +43,7 @@ class Site:
     run_acl: Callable[[Context, str, list[str]], Awaitable[tuple[bool, str]]] | None = (
         None
     )
+    run_command: Callable[[list[str]], Awaitable[tuple[int, str]]] | None = None
     clock: Callable[[], float] = time.time
     strict_acl_variables: bool = False
     counters: dict[str, int] = field(default_factory=dict)
@@ -74,6 +75,7 @@ class Context:
     return_path: str | None = None
     first_delivery: bool = False
     queue_running: bool = False
+    expansion_depth: int = 0
     acl_run: Any = None
 
     async def named_list(self, kind: str, name: str) -> str:
