@@ -1,0 +1,250 @@
+"""Expiring keys and values: retry times, callout results, rates.
+
+Hints may be lost without harm to any message, so they are written behind: a value is
+seen at once by this process, and by others when it has been committed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from operator import itemgetter
+from threading import Condition, Thread
+from typing import Any
+
+from mta.errors import SpoolError
+
+SCHEMA_VERSION = 1
+GATHER_SECONDS = 0.05
+PURGE_SECONDS = 600.0
+BUSY_SECONDS = 10.0
+
+_SCHEMA = """
+CREATE TABLE hint (
+    kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, expires REAL NOT NULL,
+    PRIMARY KEY (kind, key)
+) WITHOUT ROWID;
+CREATE INDEX expiry ON hint (expires);
+"""
+_GET = "SELECT value, expires FROM hint WHERE kind = ? AND key = ?"
+_PUT = "INSERT OR REPLACE INTO hint VALUES (?, ?, ?, ?)"
+_DELETE = "DELETE FROM hint WHERE kind = ? AND key = ?"
+_ITEMS = "SELECT key, value FROM hint WHERE kind = ? AND expires > ?"
+
+# A kind and a key as the database has it: text, or octets where it is not all ASCII
+# (an address may hold octets that are no text).
+_Name = tuple[str, str | bytes]
+# A value's JSON and when it expires; None where the key was deleted.
+_Entry = tuple[str, float] | None
+
+
+class Hints:
+    """The hints in one database file, which several processes may use.
+
+    Reads are answered in the calling thread; all calls come from one thread.  A
+    database that cannot be used is begun anew, since nothing in it is owed to anybody;
+    ``report`` is told.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        clock: Callable[[], float] = time.time,
+        report: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._report = report
+        self._reader = self._open()
+        self._changed = Condition()
+        # What is not yet committed: waiting, and in the hands of the writing thread.
+        self._pending: dict[_Name, _Entry] = {}
+        self._writing: dict[_Name, _Entry] = {}
+        self._thread: Thread | None = None
+        self._closing = False
+        self._hurry = False
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            os.makedirs(os.path.dirname(self._path) or ".", mode=0o750, exist_ok=True)
+            try:
+                return _open(self._path)
+            except sqlite3.OperationalError:
+                # Busy, no space, no permission: the file itself may be good.
+                raise
+            except sqlite3.DatabaseError as error:
+                self._report(f"hints in {self._path} begun anew: {error}")
+                for suffix in ("", "-wal", "-shm"):
+                    with suppress(FileNotFoundError):
+                        os.unlink(self._path + suffix)
+                return _open(self._path)
+        except (OSError, sqlite3.Error) as error:
+            raise SpoolError(f"cannot open {self._path}: {error}") from error
+
+    def get(self, kind: str, key: str) -> Any:
+        """Return a value; None where there is none or it has expired."""
+        name = (kind, _stored_key(key))
+        # In this order: what leaves a place is already in the next one.
+        entry = self._pending.get(name, _ABSENT)
+        if entry is _ABSENT:
+            entry = self._writing.get(name, _ABSENT)
+        if entry is _ABSENT:
+            entry = self._stored(name)
+        if entry is None or entry[1] <= self._clock():
+            return None
+        return json.loads(entry[0])
+
+    def _stored(self, name: _Name) -> _Entry:
+        try:
+            row: _Entry = self._reader.execute(_GET, name).fetchone()
+        except sqlite3.Error as error:
+            self._report(f"cannot read hints: {error}")
+            return None
+        return row
+
+    def put(self, kind: str, key: str, value: Any, expires: float) -> None:
+        """Keep a value (anything JSON has) until a time."""
+        self._change((kind, _stored_key(key)), (_dumps(value), expires))
+
+    def delete(self, kind: str, key: str) -> None:
+        """Forget a key."""
+        self._change((kind, _stored_key(key)), None)
+
+    def _change(self, name: _Name, entry: _Entry) -> None:
+        with self._changed:
+            if not self._pending:
+                self._start()
+                self._changed.notify_all()
+            self._pending[name] = entry
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = Thread(target=self._run, name="hints", daemon=True)
+            self._thread.start()
+
+    def items(self, kind: str) -> list[tuple[str, Any]]:
+        """Return every key of a kind that has not expired, with its value."""
+        now = self._clock()
+        with self._changed:
+            changes = {**self._writing, **self._pending}
+        try:
+            found = dict(self._reader.execute(_ITEMS, (kind, now)))
+        except sqlite3.Error as error:
+            self._report(f"cannot read hints: {error}")
+            found = {}
+        for (changed_kind, key), entry in changes.items():
+            if changed_kind == kind:
+                found.pop(key, None)
+                if entry is not None and entry[1] > now:
+                    found[key] = entry[0]
+        items = [(_read_key(key), json.loads(value)) for key, value in found.items()]
+        return sorted(items, key=itemgetter(0))
+
+    def flush(self) -> None:
+        """Wait until everything is committed."""
+        with self._changed:
+            self._hurry = True
+            self._changed.notify_all()
+            while self._thread is not None and (self._pending or self._writing):
+                self._changed.wait()
+            self._hurry = False
+
+    def close(self) -> None:
+        """Commit everything and close the database."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._reader.close()
+
+    def _run(self) -> None:
+        writer: sqlite3.Connection | None = None
+        next_purge = 0.0
+        while self._wait():
+            try:
+                if writer is None:
+                    writer = _open(self._path)
+                next_purge = self._commit(writer, next_purge)
+            except (OSError, sqlite3.Error) as error:
+                self._report(f"cannot write hints: {error}")
+                if writer is not None:
+                    writer.close()
+                    writer = None
+            with self._changed:
+                self._writing = {}
+                self._changed.notify_all()
+        if writer is not None:
+            writer.close()
+
+    def _wait(self) -> bool:
+        changed = self._changed
+        with changed:
+            while not self._pending and not self._closing:
+                changed.wait()
+            if not self._hurry and not self._closing:
+                # Others are likely to follow at once: one commit for all.
+                changed.wait(GATHER_SECONDS)
+            self._writing, self._pending = self._pending, {}
+            return bool(self._writing) or not self._closing
+
+    def _commit(self, writer: sqlite3.Connection, next_purge: float) -> float:
+        now = self._clock()
+        kept = [(*name, *e) for name, e in self._writing.items() if e is not None]
+        gone = [name for name, entry in self._writing.items() if entry is None]
+        writer.execute("BEGIN IMMEDIATE")
+        writer.executemany(_PUT, kept)
+        writer.executemany(_DELETE, gone)
+        if now >= next_purge:
+            writer.execute("DELETE FROM hint WHERE expires <= ?", (now,))
+            next_purge = now + PURGE_SECONDS
+        writer.execute("COMMIT")
+        return next_purge
+
+
+_ABSENT: Any = ("", 0.0)
+
+
+def _stored_key(key: str) -> str | bytes:
+    if key.isascii():
+        return str(key)
+    return key.encode("utf-8", "surrogateescape")
+
+
+def _read_key(key: str | bytes) -> str:
+    return key if isinstance(key, str) else key.decode("utf-8", "surrogateescape")
+
+
+_dumps: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def _open(path: str) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
+            _make_schema(connection)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _make_schema(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
+        connection.execute("DROP TABLE IF EXISTS hint")
+        for statement in _SCHEMA.split(";")[:-1]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    connection.execute("COMMIT")
