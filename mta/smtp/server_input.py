@@ -1,0 +1,88 @@
+"""Octets from the client that wait to be understood: lines, or content."""
+
+from __future__ import annotations
+
+from mta.smtp.command import LINE_LIMIT
+
+_HEAD = 150
+
+
+class BareLineEnd(Exception):
+    """A line holds a CR without LF, or ends in an LF without CR."""
+
+    def __init__(self, line: bytes) -> None:
+        super().__init__("bare CR or LF in a command")
+        self.line = line
+
+
+class Input:
+    """What has come; a line that is too long is not kept, only its end is looked for.
+
+    ``is_overlong`` says that of the line that came last.
+    """
+
+    __slots__ = ("_buffer", "_is_discarding", "_position", "is_overlong")
+
+    def __init__(self) -> None:
+        self._buffer = b""
+        self._position = 0
+        self._is_discarding = False
+        self.is_overlong = False
+
+    def __len__(self) -> int:
+        return len(self._buffer) - self._position
+
+    @property
+    def head(self) -> bytes:
+        """The first octets, for a log line."""
+        return self._buffer[self._position : self._position + _HEAD]
+
+    def feed(self, octets: bytes) -> None:
+        """Add octets."""
+        if self._position:
+            self._buffer = self._buffer[self._position :]
+            self._position = 0
+        self._buffer = self._buffer + octets if self._buffer else octets
+
+    def take(self) -> bytes:
+        """Return all octets; they wait no more."""
+        octets = self._buffer[self._position :] if self._position else self._buffer
+        self.put_back(b"")
+        return octets
+
+    def put_back(self, octets: bytes) -> None:
+        """Let these octets be all that waits."""
+        self._buffer, self._position = octets, 0
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.put_back(b"")
+        self._is_discarding = False
+
+    def skip(self, count: int) -> int:
+        """Throw away so many octets at most; return how many are still missing."""
+        taken = min(count, len(self))
+        self._position += taken
+        return count - taken
+
+    def next_line(self) -> bytes | None:
+        """Return the next line without its CRLF; None where it is not complete.
+
+        Raises BareLineEnd.
+        """
+        buffer, start = self._buffer, self._position
+        end = buffer.find(b"\n", start)
+        if end < 0:
+            if len(buffer) - start > LINE_LIMIT:
+                self._is_discarding = True
+                self.put_back(buffer[-1:])
+            return None
+        line = buffer[start : end - 1] if end > start else b""
+        if end == start or buffer[end - 1] != 0x0D or b"\r" in line:
+            raise BareLineEnd(buffer[start:end][:LINE_LIMIT])
+        self.is_overlong = self._is_discarding or len(line) > LINE_LIMIT
+        self._is_discarding = False
+        self._position = end + 1
+        if self._position == len(buffer):
+            self.put_back(b"")
+        return line
