@@ -18,7 +18,10 @@ class RoutedAddress:
     whose redirection made it.  ``local_part`` is without prefix and suffix and, unless
     a router is ``caseful_local_part``, in lower case; ``domain`` in lower case.
     ``local_part_data`` and ``domain_data`` are untainted, as are ``home``,
-    ``user`` and ``group``.  ``pipe_command`` and ``file_name`` are set on children
+    ``user`` and ``group``.  ``prefix_variable`` and ``suffix_variable`` are what an
+    asterisk stood for.  ``variables`` are by their whole name, ``r_...``.
+    ``self_hostname`` is the host that a router found to be this one and passed on.
+    ``pipe_command`` and ``file_name`` are set on children
     that a redirection directed to a command or a file.  ``unseen`` marks the copy
     that a router with ``unseen`` keeps while the address goes on.
     """
@@ -30,6 +33,8 @@ class RoutedAddress:
     domain: str = ""
     prefix: str = ""
     suffix: str = ""
+    prefix_variable: str = ""
+    suffix_variable: str = ""
     local_part_data: str | None = None
     domain_data: str | None = None
     address_data: str = ""
@@ -50,6 +55,7 @@ class RoutedAddress:
     reply_text: str | None = None
     skip_routers: frozenset[str] = frozenset()
     hide_in_reports: bool = False
+    self_hostname: str = ""
     unseen: bool = False
 
     @property

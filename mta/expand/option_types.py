@@ -57,13 +57,18 @@ class _ExpandedType:
 class ExpandedValue(Generic[T]):
     """A value that is known when the configuration is read, or when it is used."""
 
-    __slots__ = ("_constant", "_convert", "_name", "template")
+    __slots__ = ("_constant", "_convert", "_if_forced", "_name", "template")
 
     def __init__(
-        self, template: ITemplate, convert: Callable[[str], T], source: Source
+        self,
+        template: ITemplate,
+        convert: Callable[[str], T],
+        source: Source,
+        if_forced: T | None = None,
     ) -> None:
         self.template = template
         self._convert = convert
+        self._if_forced = if_forced
         self._name = source.option
         self._constant: T | None = None
         if template.constant is not None:
@@ -86,20 +91,40 @@ class ExpandedValue(Generic[T]):
         """Return the value; raise ExpansionError where the text is not one."""
         if self._constant is not None:
             return self._constant
-        text = await self.template.expand(context)
         try:
+            text = await self.template.expand(context)
             return self._convert(text)
+        except ForcedFailure:
+            if self._if_forced is None:
+                raise
+            return self._if_forced
         except ValueError as error:
             raise ExpansionError(f"{self._name}: {error}") from error
 
 
-class _ExpandedValueType(Generic[T]):
-    def __init__(self, name: str, convert: Callable[[str], T]) -> None:
+class ExpandedValueType(Generic[T]):
+    """The option type of an ``ExpandedValue``.
+
+    ``if_forced`` is the value where the expansion was forced to fail; None lets the
+    failure out.
+    """
+
+    def __init__(
+        self, name: str, convert: Callable[[str], T], if_forced: T | None = None
+    ) -> None:
         self.name = name
         self._convert = convert
+        self._if_forced = if_forced
 
     def parse(self, text: str, source: Source) -> ExpandedValue[T]:
-        return ExpandedValue(template_of(text, source), self._convert, source)
+        """Return the value as a constant or a template."""
+        template = template_of(text, source)
+        return ExpandedValue(template, self._convert, source, self._if_forced)
+
+
+def expanded_boolean(if_forced: bool) -> ExpandedValueType[bool]:
+    """Return the type of a boolean that a forced failure turns into a default."""
+    return ExpandedValueType("boolean", _boolean, if_forced)
 
 
 def _boolean(text: str) -> bool:
@@ -138,6 +163,40 @@ class _ExpandedListType:
 
     def parse(self, text: str, source: Source) -> TextList:
         return TextList(template_of(text, source))
+
+
+class SeparateTemplates:
+    """A list whose items are expanded one by one, after it was split."""
+
+    __slots__ = ("templates", "text")
+
+    def __init__(self, text: str, templates: list[ITemplate]) -> None:
+        self.text = text
+        self.templates = templates
+
+    async def items(self, context: Context) -> list[str]:
+        """Return the expanded items without those that were forced to fail."""
+        found = []
+        for template in self.templates:
+            try:
+                found.append(await template.expand(context))
+            except ForcedFailure:
+                continue
+        return found
+
+
+class ItemsExpanded:
+    """The option type of a list that is split before its items are expanded."""
+
+    name = "string list"
+
+    def __init__(self, separator: str = ":") -> None:
+        self._separator = separator
+
+    def parse(self, text: str, source: Source) -> SeparateTemplates:
+        """Return the templates of the items."""
+        items = split_list(text, self._separator)
+        return SeparateTemplates(text, [template_of(item, source) for item in items])
 
 
 class SubjectList:
@@ -262,9 +321,9 @@ class _HostListType:
 
 
 Expanded = _ExpandedType()
-ExpandedInteger = _ExpandedValueType("integer", parse_integer)
-ExpandedInterval = _ExpandedValueType("time", parse_interval)
-ExpandedBoolean = _ExpandedValueType("boolean", _boolean)
+ExpandedInteger = ExpandedValueType("integer", parse_integer)
+ExpandedInterval = ExpandedValueType("time", parse_interval)
+ExpandedBoolean = ExpandedValueType("boolean", _boolean)
 ExpandedList = _ExpandedListType()
 DomainList = _SubjectListType(ListKind.DOMAIN)
 AddressList = _SubjectListType(ListKind.ADDRESS)
