@@ -56,7 +56,7 @@ class ClientTLSSession:
         """True where what was found must end the session."""
         return self.policy.verify is Verify.REQUIRE and bool(self.problem)
 
-    def facts(self, connection: SSL.Connection) -> TLSFacts:
+    def facts(self, connection: Any) -> TLSFacts:
         """Return what the finished handshake shows, the name in it checked."""
         certificate = connection.get_peer_certificate(as_cryptography=True)
         if certificate is None:
@@ -116,7 +116,7 @@ def _look_at_certificate(
     return bool(ok) or session.chain_failed(number, depth)
 
 
-def subject_text(connection: SSL.Connection) -> str:
+def subject_text(connection: Any) -> str:
     """Return the subject of the peer's certificate as ``/C=XX/CN=name``."""
     certificate = connection.get_peer_certificate()
     assert certificate is not None
