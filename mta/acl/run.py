@@ -14,6 +14,7 @@ from mta.connection import Connection
 from mta.errors import MTAError
 from mta.expand.context import Context
 from mta.interfaces import IAddressVerifier, ILogs
+from mta.lists.matching import Match
 from mta.message import Message
 from mta.recipient import RoutedAddress
 
@@ -111,6 +112,19 @@ class ACLRun:
 
     def __post_init__(self) -> None:
         self.phase_bit = self.phase.value
+
+    @property
+    def message_id(self) -> str:
+        """The identifier of the message in hand, empty before it has one."""
+        message = self.subject.message
+        return message.message_id if message is not None else ""
+
+    def keep(self, match: Match, variable: str) -> None:
+        """Leave what a list gave for later expansions."""
+        if match.value is not None:
+            self.context.values[variable] = match.value
+        if match.captures:
+            self.context.captures = match.captures
 
     def explain(self, message: str, log_message: str = "") -> None:
         """Say why a condition fails, for the client and for the log."""
