@@ -22,13 +22,15 @@ class Decision:
 
     ``reply`` is None where the session's own text is to be sent.  ``close`` ends the
     connection after the reply.  ``discard`` comes with ``accepted``: the client is
-    told yes, and the recipient (or the whole message) is forgotten.
+    told yes, and the recipient (or the whole message) is forgotten; ``log_text`` is
+    then what the ACL gave for the log.
     """
 
     accepted: bool
     reply: Reply | None = None
     close: bool = False
     discard: bool = False
+    log_text: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +39,8 @@ class Transaction:
 
     ``controls`` and ``header_changes`` hold what ACLs ask for; ``flush`` sends the
     replies that wait, before an ACL's delay.  ``values`` are what conditions leave
-    for later expansions (``sender_data`` ...).
+    for later expansions (``sender_data`` ...).  ``is_discarded`` is set where the
+    MAIL ACL said that all recipients are to be forgotten.
     """
 
     site: Site
@@ -51,6 +54,7 @@ class Transaction:
     sender_failure: SenderFailure | None = None
     flush: Callable[[], None] | None = None
     stand_in: Message | None = None
+    is_discarded: bool = False
 
     def context(self, address: RoutedAddress | None = None) -> Context:
         """Return what expansions see now; ``address`` is the recipient in hand."""
@@ -78,6 +82,7 @@ class Transaction:
         """
         self.message = None
         self.stand_in = None
+        self.is_discarded = False
         self.sender_failure = None
         self.controls.reset_message()
         self.header_changes.clear()
