@@ -18,7 +18,6 @@ from mta.acl.syntax import (
 )
 from mta.errors import (
     ConfigurationError,
-    ExpansionError,
     ForcedFailure,
     MTAError,
     TemporaryFailure,
@@ -31,27 +30,9 @@ TEXTS_KEPT = 100
 
 _ACCEPT, _DENY, _DEFER = ACLOutcome.ACCEPT, ACLOutcome.DENY, ACLOutcome.DEFER
 _DROP, _DISCARD, _ERROR = ACLOutcome.DROP, ACLOutcome.DISCARD, ACLOutcome.ERROR
-_IN_QUIT = Phase.QUIT | Phase.NOTQUIT
+_IN_QUIT = (Phase.QUIT | Phase.NOTQUIT).value
 _ARGUMENTS = ("acl_narg", *(f"acl_arg{number}" for number in range(1, 10)))
 
-# How a statement ends the ACL whose conditions are true; WARN and REQUIRE go on.
-_WHEN_TRUE = {
-    Verb.ACCEPT: _ACCEPT,
-    Verb.DEFER: _DEFER,
-    Verb.DENY: _DENY,
-    Verb.DISCARD: _DISCARD,
-    Verb.DROP: _DROP,
-}
-# The results of the conditions with which message and log_message are used.
-_WITH_MESSAGE = {
-    Verb.ACCEPT: (_ACCEPT, _DENY, _DROP),
-    Verb.DEFER: (_ACCEPT,),
-    Verb.DENY: (_ACCEPT,),
-    Verb.DISCARD: (_ACCEPT, _DENY, _DROP),
-    Verb.DROP: (_ACCEPT,),
-    Verb.REQUIRE: (_DENY, _DROP),
-    Verb.WARN: (_ACCEPT,),
-}
 _INVERTED = {_ACCEPT: _DENY, _DENY: _ACCEPT, _DROP: _ACCEPT}
 
 
@@ -162,35 +143,27 @@ async def _evaluate(acl: ACL, run: ACLRun) -> ACLOutcome:
         run.show_details = False
         outcome, after_endpass = await _test(statement, run)
         verb = statement.verb
-        if verb is Verb.WARN:
-            _finish_warn(statement, outcome, run)
+        if verb.is_warning:
+            _finish_warn(outcome, run)
             continue
-        ending = _ending(verb, outcome, after_endpass)
+        if outcome is _ACCEPT:
+            ending = verb.when_true
+        elif outcome is not _DENY and outcome is not _DROP:
+            ending = outcome
+        else:
+            ending = outcome if verb.is_requirement or after_endpass else None
         if ending is None:
             continue
-        if run.level == 0 and ending is not _ACCEPT and run.phase & _IN_QUIT:
+        if run.level == 0 and ending is not _ACCEPT and run.phase_bit & _IN_QUIT:
             raise ACLError(
                 "QUIT or not-QUIT toplevel ACL may not fail "
-                f"('{verb.value}' verb used incorrectly)"
+                f"('{verb.word}' verb used incorrectly)"
             )
         if verb is Verb.DEFER and outcome is _ACCEPT:
             run.show_details = True
         return ending
     run.message = run.log_message = ""
     return _DENY
-
-
-def _ending(verb: Verb, outcome: ACLOutcome, after_endpass: bool) -> ACLOutcome | None:
-    """Return how a statement ends the ACL, or None where the next one comes."""
-    if outcome is _DEFER:
-        return outcome
-    if verb is Verb.REQUIRE:
-        return None if outcome is _ACCEPT else outcome
-    if outcome is _ACCEPT:
-        return _WHEN_TRUE[verb]
-    if outcome is _DISCARD:
-        return outcome
-    return outcome if after_endpass else None
 
 
 async def _test(statement: Statement, run: ACLRun) -> tuple[ACLOutcome, bool]:
@@ -202,42 +175,52 @@ async def _test(statement: Statement, run: ACLRun) -> tuple[ACLOutcome, bool]:
     for step in statement.steps:
         if not step.phases & bit:
             raise ACLError(wrong_phase(step, run.phase))
-        outcome = await _take(step, statement.verb, run)
+        try:
+            result = await step.call(run, step.value)
+        except MTAError as error:
+            outcome = _outcome_of(error, step, run)
+        else:
+            if not step.is_condition:
+                continue
+            if result is True or result is False:
+                outcome = _ACCEPT if result is not step.negated else _DENY
+            else:
+                outcome = _nested_outcome(result, step, statement.verb)
         if outcome is not _ACCEPT:
             message, log_message = step.message, step.log_message
             after_endpass = step.after_endpass
             break
-    if outcome in _WITH_MESSAGE[statement.verb]:
+    if outcome in statement.verb.speaks_on and (
+        message or log_message or run.message or run.log_message
+    ):
         await _use_messages(statement.verb, outcome, message, log_message, run)
     return outcome, after_endpass
 
 
-async def _take(step: Step, verb: Verb, run: ACLRun) -> ACLOutcome:
-    """Return what one condition comes to; a modifier counts as true."""
-    try:
-        result = await step.call(run, step.value)
-    except ForcedFailure:
+def _outcome_of(error: MTAError, step: Step, run: ACLRun) -> ACLOutcome:
+    """Return what a condition or modifier comes to that could not be finished.
+
+    A forced failure counts as true, even with a negated condition.
+    """
+    if isinstance(error, ForcedFailure):
         return _ACCEPT
-    except TemporaryFailure as error:
+    if isinstance(error, TemporaryFailure):
         run.message = run.message or error.text
         run.log_message = run.log_message or error.log_text
         run.show_details = run.show_details or run.return_error_details
         return _DEFER
-    except ExpansionError as error:
-        raise ACLError(f"{step.source.option}: {error}") from error
-    if not step.is_condition:
-        return _ACCEPT
-    if result is True:
-        outcome = _ACCEPT
-    elif result is False:
-        outcome = _DENY
-    else:
-        outcome = result
-        if outcome is _DISCARD and verb not in (Verb.ACCEPT, Verb.DISCARD):
-            raise ACLError(
-                f'nested ACL returned "discard" for "{verb.value}" command '
-                '(only allowed with "accept" or "discard")'
-            )
+    if isinstance(error, ACLError):
+        raise error
+    raise ACLError(f"{step.source.option}: {error}") from error
+
+
+def _nested_outcome(outcome: ACLOutcome, step: Step, verb: Verb) -> ACLOutcome:
+    """Return what the ending of another ACL comes to as a condition."""
+    if outcome is _DISCARD and not verb.is_passing:
+        raise ACLError(
+            f'nested ACL returned "discard" for "{verb.word}" command '
+            '(only allowed with "accept" or "discard")'
+        )
     return _INVERTED.get(outcome, outcome) if step.negated else outcome
 
 
@@ -251,9 +234,7 @@ async def _use_messages(
     """Set ``run.message`` and ``run.log_message`` to what the statement says."""
     previous = run.message
     previous_log = run.log_message or previous
-    if verb is Verb.WARN or (
-        outcome is _ACCEPT and verb in (Verb.ACCEPT, Verb.DISCARD)
-    ):
+    if verb.is_warning or (outcome is _ACCEPT and verb.is_passing):
         # What a condition said of a failure does not belong to a success.
         run.message = run.log_message = ""
     if message is not None:
@@ -282,10 +263,10 @@ async def _expanded(template: ITemplate, previous: str, run: ACLRun) -> str:
         run.context.values.pop("acl_verify_message", None)
 
 
-def _finish_warn(statement: Statement, outcome: ACLOutcome, run: ACLRun) -> None:
+def _finish_warn(outcome: ACLOutcome, run: ACLRun) -> None:
     """Do what ``warn`` asks for: a log line, a header field."""
-    client = host_and_ident(run.subject.connection, run.logs)
     if outcome is _DEFER and run.logs.selects("acl_warn_skipped"):
+        client = host_and_ident(run.subject.connection, run.logs)
         reason = f": {run.log_message}" if run.log_message else ""
         run.logs.main(
             f'{client} Warning: ACL "warn" statement skipped: '
@@ -300,6 +281,7 @@ def _finish_warn(statement: Statement, outcome: ACLOutcome, run: ACLRun) -> None
             log_message = f"{log_message}: {failure.log_text}"
         if log_message not in run.subject.warnings:
             run.subject.warnings.add(log_message)
+            client = host_and_ident(run.subject.connection, run.logs)
             run.logs.main(f"{client} Warning: {log_message}", run.message_id)
     if not message:
         return

@@ -10,31 +10,51 @@ from typing import Any
 
 import mta.acl
 from mta.acl.registry import Phase
+from mta.acl.run import ACLOutcome
 from mta.errors import ConfigurationError, ConfigurationErrors
 from mta.interfaces import ICondition, IControl, ILanguage, IModifier, ITemplate
 from mta.options import Source
 from mta.plugins import find
 
+_ACCEPT, _DENY, _DEFER = ACLOutcome.ACCEPT, ACLOutcome.DENY, ACLOutcome.DEFER
+_DROP, _DISCARD = ACLOutcome.DROP, ACLOutcome.DISCARD
 _NAME = re.compile(r"\w*", re.ASCII)
 
 
 class Verb(Enum):
-    """What a statement does when its conditions are true."""
+    """What a statement does: a table of Exim chapter 43, section 17.
 
-    ACCEPT = "accept"
-    DEFER = "defer"
-    DENY = "deny"
-    DISCARD = "discard"
-    DROP = "drop"
-    REQUIRE = "require"
-    WARN = "warn"
+    ``when_true`` is how the ACL ends where all conditions are true, None where it
+    goes on.  ``speaks_on`` are the results of the conditions with which ``message``
+    and ``log_message`` are used.
+    """
+
+    ACCEPT = ("accept", _ACCEPT, (_ACCEPT, _DENY, _DROP))
+    DEFER = ("defer", _DEFER, (_ACCEPT,))
+    DENY = ("deny", _DENY, (_ACCEPT,))
+    DISCARD = ("discard", _DISCARD, (_ACCEPT, _DENY, _DROP))
+    DROP = ("drop", _DROP, (_ACCEPT,))
+    REQUIRE = ("require", None, (_DENY, _DROP))
+    WARN = ("warn", None, (_ACCEPT,))
+
+    def __init__(
+        self,
+        word: str,
+        when_true: ACLOutcome | None,
+        speaks_on: tuple[ACLOutcome, ...],
+    ) -> None:
+        self.word = word
+        self.when_true = when_true
+        self.speaks_on = speaks_on
+        self.is_warning = word == "warn"
+        self.is_requirement = word == "require"
+        self.is_passing = word in ("accept", "discard")
 
 
-VERBS = {verb.value: verb for verb in Verb}
+VERBS = {verb.word: verb for verb in Verb}
 # These belong to the statement and not to a place in it, so the parser keeps them.
 _TEXTS = ("message", "log_message")
 _ENDPASS = "endpass"
-_PASSING = (Verb.ACCEPT, Verb.DISCARD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,9 +243,9 @@ def _name_at(text: str) -> str:
 def _check_endpass(rest: str, place: Source, draft: _Draft) -> None:
     if rest:
         raise place.error("it takes no argument")
-    if draft.verb not in _PASSING:
+    if not draft.verb.is_passing:
         raise place.error(
-            f'it may only stand in "accept" and "discard", not in "{draft.verb.value}"'
+            f'it may only stand in "accept" and "discard", not in "{draft.verb.word}"'
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from mta.acl.header_addresses import blind_recipient, syntax_fault
@@ -13,6 +13,7 @@ from mta.acl.registry import MESSAGE, Phase, condition
 from mta.acl.run import ACLError, ACLRun, SenderFailure
 from mta.address import Address, AddressError, parse_address
 from mta.errors import TemporaryFailure
+from mta.expand.context import Context
 from mta.expand.option_types import template_of
 from mta.host import Outcome
 from mta.interfaces import ITemplate, Verification
@@ -172,7 +173,10 @@ async def _verified(run: ACLRun, what: str, address: Address) -> Verification:
         if run.verifier is None:
             raise ACLError("there is nothing to verify addresses with")
         # Routing must not disturb the variables of this ACL.
-        context = replace(run.context, values=dict(run.context.values))
+        own = run.context
+        context = Context(
+            own.site, own.connection, own.message, values=dict(own.values)
+        )
         ask = (
             run.verifier.verify_recipient
             if what == "recipient"
