@@ -217,6 +217,9 @@ class ILookups(Protocol):
         Raises ExpansionError for an unknown type.
         """
 
+    def quote(self, name: str, text: str) -> str:
+        """Return a text as it may stand inside a query of a type (``quote_NAME``)."""
+
     async def find(self, type_text: str, source: str, key: str) -> Any:
         """Return the look-up's result (``str``), or None where nothing was found.
 

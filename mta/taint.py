@@ -15,9 +15,15 @@ from mta.errors import TaintError
 
 
 class Tainted(str):
-    """A string whose content an outsider chose."""
+    """A string whose content an outsider chose.
 
-    __slots__ = ()
+    ``quoter`` names the look-up type for whose queries it is quoted; it is unset
+    where it is not.
+    """
+
+    __slots__ = ("quoter",)
+
+    quoter: str
 
     def __add__(self, other: str) -> Tainted:
         return Tainted(str.__add__(self, other))
@@ -70,11 +76,28 @@ def is_tainted(value: str) -> bool:
 
 
 def carry(result: str, *sources: str) -> str:
-    """Return the result, tainted if any of the strings it was made from is."""
+    """Return the result, tainted if any of the strings it was made from is.
+
+    Where all that are tainted are quoted for one look-up type, so is the result.
+    """
     for source in sources:
         if isinstance(source, Tainted):
-            return Tainted(result)
+            quoters = {getattr(s, "quoter", "") for s in sources if is_tainted(s)}
+            return quoted_for(result, quoters.pop() if len(quoters) == 1 else "")
     return result
+
+
+def quoted_for(text: str, quoter: str) -> Tainted:
+    """Return a tainted text that is quoted for the queries of a look-up type."""
+    result = Tainted(text)
+    if quoter:
+        result.quoter = quoter
+    return result
+
+
+def is_quoted_for(text: str, quoter: str) -> bool:
+    """Return whether a text may stand in the queries of a look-up type."""
+    return not is_tainted(text) or getattr(text, "quoter", "") == quoter
 
 
 def join(parts: Iterable[str]) -> str:
