@@ -177,6 +177,14 @@ class MemoryLookups:
     def __init__(self, sources: Mapping[tuple[str, str], Mapping[str, str]]) -> None:
         self.sources = dict(sources)
 
+    def is_query(self, type_text: str) -> bool:
+        """Return whether the dictionary has the type without a source."""
+        return (type_text, "") in self.sources
+
+    def quote(self, name: str, text: str) -> str:
+        """Return the text as it is."""
+        return text
+
     async def find(self, type_text: str, source: str, key: str) -> str | None:
         """Return what the dictionary has."""
         found = self.sources.get((type_text, source))
