@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Protocol, TypeVar
+
+from zope.interface.interface import InterfaceClass
 
 from mta.config.reader import LogicalLine
 from mta.interfaces import ITemplate
 from mta.options import Configurable, Setting, Source
+from mta.plugins import find, find_one
 
 T = TypeVar("T", bound=Configurable)
 
@@ -38,6 +42,14 @@ class Drivers:
 
     find: Callable[[str], type[Configurable] | None]
     names: Callable[[], Iterable[str]]
+
+    @classmethod
+    def of(cls, interface: InterfaceClass, package: ModuleType) -> Drivers:
+        """Return the drivers of a package, and those that plugins add."""
+        return cls(
+            lambda name: find_one(interface, package, name),
+            lambda: find(interface, package),
+        )
 
 
 @dataclass(slots=True)

@@ -32,18 +32,18 @@ def read_configuration(
     acl_language: ACLReader,
     main_groups: Sequence[type[Configurable]],
     drivers: Mapping[str, Drivers],
-    built_in: Mapping[str, str] | None = None,
+    built_in_macros: Mapping[str, str] | None = None,
     check_permissions: bool = True,
 ) -> Configuration:
     """Read the first of several files that exists; raise ConfigurationErrors.
 
-    ``macros`` are the command line's; ``built_in`` those that tell what is
+    ``macros`` are the command line's; ``built_in_macros`` those that tell what is
     supported.  ``drivers`` are by kind: router, transport, authenticator.
     """
     path = first_existing(paths)
     problems = Problems()
     try:
-        known = Macros(macros, built_in or {})
+        known = Macros(macros, built_in_macros or {})
     except MacroError as error:
         raise ConfigurationErrors([ConfigurationError(str(error))]) from error
     reader = Reader(path, macros=known, check_permissions=check_permissions)
