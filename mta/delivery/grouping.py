@@ -12,7 +12,7 @@ from mta.recipient import RoutedAddress
 from mta.transports.base import Transport
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Group:
     """Addresses with one transport, the same hosts, return path and changes."""
 

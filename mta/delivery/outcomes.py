@@ -92,6 +92,11 @@ class DeliveryLog:
         shown = self.shown(address, success=False)
         self._logs.main(f"** {shown}: retry timeout exceeded", message.message_id)
 
+    def ignored(self, message: Message, address: RoutedAddress) -> None:
+        """Write that nobody is told of a failure."""
+        shown = self.shown(address, success=False)
+        self._logs.main(f"{shown}: error ignored", message.message_id)
+
     def discarded(self, message: Message, address: RoutedAddress) -> None:
         """Write that a router threw an address away."""
         router = f" R={address.router}" if address.router else ""
@@ -182,4 +187,8 @@ def from_decision(
 
 def log_as_local(routers: Mapping[str, Router]) -> list[str]:
     """Return the names of the routers whose addresses are logged by local part."""
-    return [name for name, router in routers.items() if router.log_as_local]
+    return [
+        name
+        for name, router in routers.items()
+        if getattr(router, "extension_name", "") == "accept"
+    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mta.delivery.retry_rules import RetryRule
@@ -15,6 +15,8 @@ from mta.options import Configurable, Interval, Option, Source
 
 HINT_KIND = "retry"
 INTERVAL_LIMIT = 86400
+# The year 2100: what has no time of its own waits for a queue run.
+PARKED = 4102444800.0
 
 
 class RetryOptions(Configurable):
@@ -65,10 +67,14 @@ class _Failure:
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """Whether an address is given up, and else when it is tried again."""
+    """Whether an address is given up, and else when it is tried again.
+
+    ``until`` is the time at which it will be given up, where that is known.
+    """
 
     timed_out: bool
     next_try: float = 0.0
+    until: float | None = None
 
 
 class Retry:
@@ -160,7 +166,7 @@ class Retry:
             failure.text[:500],
         )
         self._put(failure.key, entry)
-        return Prospect(expired, entry.next_try)
+        return Prospect(expired, entry.next_try, first + rule.cutoff)
 
     def _put(self, key: str, entry: RetryEntry) -> None:
         value = [
@@ -280,7 +286,8 @@ class BatchHints:
         if not failed and not waiting:
             return None
         times = [p.next_try for p in failed if not p.timed_out] + waiting
-        return Prospect(not times, min(times, default=0.0))
+        ends = [p.until for p in failed if p.until is not None]
+        return Prospect(not times, min(times, default=0.0), max(ends, default=None))
 
 
 def is_address_key(key: str) -> bool:

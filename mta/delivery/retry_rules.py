@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from mta.errors import ConfigurationError
@@ -171,7 +172,7 @@ def _error(name: str) -> str:
 
 def _steps(text: str) -> tuple[Step, ...]:
     steps = [_step(part) for part in text.split(";") if part.strip()]
-    for earlier, later in zip(steps, steps[1:], strict=False):
+    for earlier, later in pairwise(steps):
         if later.cutoff <= earlier.cutoff:
             raise ValueError(
                 "cutoff times must grow from one parameter set to the next"
