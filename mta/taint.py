@@ -82,6 +82,8 @@ def carry(result: str, *sources: str) -> str:
     """
     for source in sources:
         if isinstance(source, Tainted):
+            if not hasattr(source, "quoter"):
+                return Tainted(result)
             quoters = {getattr(s, "quoter", "") for s in sources if is_tainted(s)}
             return quoted_for(result, quoters.pop() if len(quoters) == 1 else "")
     return result
