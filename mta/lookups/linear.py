@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from mta.expand.quoting import unquoted
+
 _UNQUOTED_KEY = re.compile(r"[^:\s]*")
-_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|x([0-9A-Fa-f]{1,2})|(.))", re.DOTALL)
-_LETTERS = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def entries(content: bytes) -> Iterator[tuple[str, str]]:
@@ -39,18 +39,4 @@ def split_key(line: str) -> tuple[str, str]:
     position = 1
     while position < len(line) and line[position] != '"':
         position += 2 if line[position] == "\\" else 1
-    return unescaped(line[1:position]), line[position + 1 :]
-
-
-def unescaped(text: str) -> str:
-    """Return a quoted text without its backslashes (Exim chapter 6)."""
-    return _ESCAPE.sub(_character, text) if "\\" in text else text
-
-
-def _character(match: re.Match[str]) -> str:
-    octal, hexadecimal, letter = match.groups()
-    if octal:
-        return chr(int(octal, 8) & 0xFF)
-    if hexadecimal:
-        return chr(int(hexadecimal, 16))
-    return _LETTERS.get(letter, letter)
+    return unquoted(line[: position + 1]), line[position + 1 :]

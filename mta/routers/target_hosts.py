@@ -101,10 +101,8 @@ class HostFinder:
             search.outcome = Outcome.NO_DATA
         return search
 
-    async def by_mx(
-        self, domain: str, answer: Answer, *, port: int | None = None
-    ) -> HostSearch:
-        """Return the hosts of a domain's MX records, most preferred first.
+    async def by_mx(self, answer: Answer, *, port: int | None = None) -> HostSearch:
+        """Return the hosts of MX records, most preferred first.
 
         Equal preferences are in random order.  Hosts at or above the preference of
         this host are left out, unless it is itself most preferred.
@@ -133,6 +131,13 @@ class HostFinder:
         elif unfinished:
             search.outcome, search.text = Outcome.AGAIN, unfinished
         return search
+
+    async def by_mx_of(self, domain: str, *, port: int | None = None) -> HostSearch:
+        """Return the hosts of a domain's MX records, which are looked up first."""
+        answer = await self._resolver.query(domain, "MX")
+        if not answer.records:
+            return HostSearch.failed(answer)
+        return await self.by_mx(answer, port=port)
 
     def _cut_at_self(self, search: HostSearch, lowest: int) -> None:
         own = [h.preference for h in search.hosts if self.is_self(h)]
