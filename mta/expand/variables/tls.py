@@ -1,0 +1,81 @@
+"""Variables that describe TLS: of the client (``in``), of the remote host (``out``)."""
+
+from __future__ import annotations
+
+from mta.connection import TLSFacts
+from mta.expand.context import Context
+from mta.expand.registry import variable
+
+
+class TLSVariable:
+    """One fact of a handshake, empty or 0 where there was none.
+
+    ``direction`` is ``in``, ``out``, or ``either`` for the old names, which mean the
+    remote host's while a transport runs.
+    """
+
+    extension_name: str
+
+    def __init__(self, direction: str, fact: str, sentence: str) -> None:
+        self.direction = direction
+        self.fact = fact
+        self.__doc__ = sentence
+
+    def __call__(self, context: Context) -> str:
+        facts = self._facts(context)
+        if facts is None:
+            return "0" if self.fact in ("bits", "ocsp", "verified") else ""
+        value = getattr(facts, self.fact)
+        if isinstance(value, bool):
+            return "1" if value else "0"
+        return value if isinstance(value, str) else str(value)
+
+    def _facts(self, context: Context) -> TLSFacts | None:
+        if self.direction == "in":
+            return context.connection.tls
+        is_out = self.direction == "out" or context.transport_name
+        return context.tls_out if is_out else context.connection.tls
+
+
+_BITS = "The strength of the encryption in bits."
+_VERIFIED = "1 where the peer's certificate was verified, else 0."
+_CIPHER = "The cipher suite as Exim writes it."
+_CIPHER_STD = "The cipher suite's name in the RFCs."
+_VERSION = "The version of TLS."
+_PEER_DN = "The distinguished name in the peer's certificate."
+_OCSP = "What came of stapling: 0 to 4."
+_SNI = "The server name that was asked for."
+
+tls_in_bits = variable("tls_in_bits")(TLSVariable("in", "bits", _BITS))
+tls_in_certificate_verified = variable("tls_in_certificate_verified")(
+    TLSVariable("in", "verified", _VERIFIED)
+)
+tls_in_cipher = variable("tls_in_cipher")(TLSVariable("in", "cipher", _CIPHER))
+tls_in_cipher_std = variable("tls_in_cipher_std")(
+    TLSVariable("in", "cipher_std", _CIPHER_STD)
+)
+tls_in_ver = variable("tls_in_ver")(TLSVariable("in", "version", _VERSION))
+tls_in_peerdn = variable("tls_in_peerdn")(TLSVariable("in", "peer_dn", _PEER_DN))
+tls_in_ocsp = variable("tls_in_ocsp")(TLSVariable("in", "ocsp", _OCSP))
+tls_in_sni = variable("tls_in_sni")(TLSVariable("in", "sni", _SNI))
+
+tls_out_bits = variable("tls_out_bits")(TLSVariable("out", "bits", _BITS))
+tls_out_certificate_verified = variable("tls_out_certificate_verified")(
+    TLSVariable("out", "verified", _VERIFIED)
+)
+tls_out_cipher = variable("tls_out_cipher")(TLSVariable("out", "cipher", _CIPHER))
+tls_out_cipher_std = variable("tls_out_cipher_std")(
+    TLSVariable("out", "cipher_std", _CIPHER_STD)
+)
+tls_out_ver = variable("tls_out_ver")(TLSVariable("out", "version", _VERSION))
+tls_out_peerdn = variable("tls_out_peerdn")(TLSVariable("out", "peer_dn", _PEER_DN))
+tls_out_ocsp = variable("tls_out_ocsp")(TLSVariable("out", "ocsp", _OCSP))
+tls_out_sni = variable("tls_out_sni")(TLSVariable("out", "sni", _SNI))
+
+tls_bits = variable("tls_bits")(TLSVariable("either", "bits", _BITS))
+tls_certificate_verified = variable("tls_certificate_verified")(
+    TLSVariable("either", "verified", _VERIFIED)
+)
+tls_cipher = variable("tls_cipher")(TLSVariable("either", "cipher", _CIPHER))
+tls_peerdn = variable("tls_peerdn")(TLSVariable("either", "peer_dn", _PEER_DN))
+tls_sni = variable("tls_sni")(TLSVariable("either", "sni", _SNI))
