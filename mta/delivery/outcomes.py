@@ -62,14 +62,16 @@ class DeliveryLog:
             return
         parts = [f"== {self.shown(outcome.address)}"]
         parts += self._places(outcome.address)
+        text = outcome.text
         parts.append(f"defer ({error})")
         if error > 0:
             parts[-1] += f": {os.strerror(error)}"
+            text = "" if text == os.strerror(error) else text
         if outcome.host is not None:
             parts.append(self._host(outcome))
         if logs.selects("deliver_time") and outcome.took:
             parts.append(f"DT={self._interval(outcome.took)}")
-        logs.main(_with_text(parts, outcome.text), message.message_id)
+        logs.main(_with_text(parts, text), message.message_id)
 
     def failed(self, message: Message, outcome: Outcome, return_path: Address) -> None:
         """Write ``**``."""

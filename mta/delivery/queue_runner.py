@@ -69,7 +69,7 @@ class QueueRunner(Service):
 
     def startService(self) -> None:
         """Begin to deliver, with what was left when the last process ended."""
-        super().startService()
+        super().startService()  # type: ignore[no-untyped-call]
         if not self._options.queue_only:
             self._schedule("sweep", 0, self._sweep)
         if self._interval:
@@ -77,7 +77,7 @@ class QueueRunner(Service):
 
     def stopService(self) -> Deferred[None]:
         """Take up nothing more; ends when the deliveries being made have ended."""
-        super().stopService()
+        super().stopService()  # type: ignore[no-untyped-call]
         for timer in self._timers.values():
             if timer.active():
                 timer.cancel()
