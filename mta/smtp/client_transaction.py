@@ -95,6 +95,11 @@ class ClientTransaction:
         self._sent: list[int] = []
 
     @property
+    def mail_text(self) -> str:
+        """The MAIL command, as errors name it."""
+        return mail_command(self.envelope, self.session)
+
+    @property
     def accepted(self) -> list[int]:
         """The places of the recipients that the server accepted."""
         if self.mail is None or self.mail.code >= 300:

@@ -1,0 +1,388 @@
+"""Deliver to another host over SMTP or LMTP (Exim chapter 30)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mta.errors import ExpansionError, ForcedFailure, TemporaryFailure
+from mta.expand.context import Context
+from mta.expand.option_types import (
+    ClientList,
+    Expanded,
+    ExpandedBoolean,
+    ExpandedInteger,
+    HostList,
+)
+from mta.host import Host
+from mta.interfaces import ITemplate
+from mta.options import Boolean, Integer, Interval, Option, Source, split_list
+from mta.recipient import Outcome
+from mta.smtp.client_transaction import Envelope
+from mta.taint import untainted
+from mta.tls.policy import ClientTLSPolicy, Start, Verify
+from mta.transports.base import Batch, Prepared, Transport, transport
+from mta.transports.host_lock import HostLock
+from mta.transports.smtp_connections import Connections
+from mta.transports.smtp_delivery import HostTour
+from mta.transports.smtp_hosts import (
+    find_hosts,
+    host_key,
+    interface_for,
+    port_number,
+    shuffled,
+    with_port,
+)
+from mta.transports.smtp_link import HostSettings, Opener
+from mta.transports.smtp_problems import Problem, Scope
+from mta.transports.smtp_progress import Progress
+from mta.transports.smtp_sending import Sending
+
+if TYPE_CHECKING:
+    from mta.smtp.client_failure import TimeLimits
+
+_PORTS = {"smtp": 25, "lmtp": 24, "smtps": 465, "submissions": 465}
+
+
+class _ProtocolType:
+    name = "protocol"
+
+    def parse(self, text: str, source: Source) -> str:
+        word = text.strip().lower()
+        if word not in _PORTS:
+            raise source.error(f'"{text}" is not smtp, lmtp, smtps or submissions')
+        return word
+
+
+@transport("smtp")
+class SMTPTransport(Transport):
+    """Deliver to another host over SMTP or LMTP."""
+
+    is_remote = True
+
+    address_retry_include_sender = Option(
+        Boolean, "true", "Keep retry times of recipients by sender, too."
+    )
+    allow_localhost = Option(
+        Boolean, "false", "Deliver to hosts of this list that are this machine."
+    )
+    command_timeout = Option(
+        Interval, "5m", "How long to wait for the reply to a command."
+    )
+    connect_timeout = Option(Interval, "5m", "How long to wait for a connection.")
+    connection_max_messages = Option(
+        Integer, "500", "How many messages go over one connection; 0 for any number."
+    )
+    data_timeout = Option(
+        Interval, "5m", "How long to wait until the host takes a part of the content."
+    )
+    delay_after_cutoff = Option(
+        Boolean,
+        "true",
+        "Do not try hosts that have failed for a long time before they are due.",
+    )
+    fallback_hosts = Option(
+        Expanded, None, "Hosts to try for what the others could not be given."
+    )
+    final_timeout = Option(
+        Interval, "10m", "How long to wait for the reply to the end of the content."
+    )
+    gethostbyname = Option(
+        Boolean, "false", "Look names up as the operating system does, not in the DNS."
+    )
+    helo_data = Option(Expanded, "$primary_hostname", "The name to say in EHLO.")
+    hosts = Option(Expanded, None, "Hosts to deliver to where the router gave none.")
+    hosts_avoid_esmtp = Option(HostList, None, "Hosts to greet with HELO.")
+    hosts_avoid_pipelining = Option(
+        HostList, None, "Hosts that get one command at a time."
+    )
+    hosts_avoid_tls = Option(HostList, None, "Hosts with which TLS is not begun.")
+    hosts_max_try = Option(Integer, "5", "How many hosts to try for one delivery.")
+    hosts_max_try_hardlimit = Option(
+        Integer, "50", "The same, with hosts that have failed for a long time."
+    )
+    hosts_override = Option(
+        Boolean, "false", "Use the hosts given here, whatever the router says."
+    )
+    hosts_randomize = Option(
+        ExpandedBoolean, "false", "Try hosts that come from no MX in random order."
+    )
+    hosts_require_tls = Option(HostList, None, "Hosts that get nothing without TLS.")
+    hosts_try_chunking = Option(HostList, "*", "Hosts for which BDAT is used.")
+    interface = Option(
+        Expanded, None, "Our own address to connect from; the first of the family."
+    )
+    keepalive = Option(Boolean, "true", "Let the system probe idle connections.")
+    lmtp_ignore_quota = Option(
+        Boolean, "false", "Ask LMTP servers to ignore mailbox quotas."
+    )
+    max_rcpt = Option(
+        ExpandedInteger, "100", "How many recipients one transaction has; 0 for any."
+    )
+    message_linelength_limit = Option(
+        Integer, "998", "Longest line that is sent; messages with longer ones fail."
+    )
+    multi_domain = Option(
+        ExpandedBoolean, "true", "Let one transaction have several domains."
+    )
+    port = Option(Expanded, None, "The port, by number or name; by protocol if unset.")
+    protocol = Option(_ProtocolType(), "smtp", "smtp, lmtp, smtps or submissions.")
+    retry_include_ip_address = Option(
+        ExpandedBoolean, "true", "Keep retry times by IP address, not by name alone."
+    )
+    serialize_hosts = Option(HostList, None, "Hosts that get one connection at a time.")
+    size_addition = Option(
+        Integer, "1024", "Added to the size that MAIL declares; below 0: no SIZE."
+    )
+    tls_sni = Option(Expanded, None, "The server name to send; none if unset.")
+    tls_tempfail_tryclear = Option(
+        Boolean, "true", "Deliver in clear where TLS fails and is not required."
+    )
+    tls_try_verify_hosts = Option(
+        HostList, "*", "Hosts whose certificate is verified without consequence."
+    )
+    tls_verify_cert_hostnames = Option(
+        HostList, "*", "Hosts whose certificate must be for their name."
+    )
+    tls_verify_certificates = Option(
+        Expanded, "system", "Trusted certificates: system, a file or a directory."
+    )
+    tls_verify_hosts = Option(
+        HostList, None, "Hosts whose certificate must be verified."
+    )
+
+    _reactor: Any = None
+    _connections: Connections | None = None
+    _opener: Opener | None = None
+    _limits: TimeLimits | None = None
+
+    def attach(self, *, reactor: Any, thread_pool: Any) -> None:
+        """Take the reactor to connect with."""
+        self._reactor = reactor
+        self._connections = Connections(reactor)
+
+    async def close(self) -> None:
+        """Close the connections that wait for another message."""
+        if self._connections is not None:
+            await self._connections.close()
+
+    async def deliver(self, batch: Batch) -> list[Outcome]:
+        """Deliver to the first host that takes the message, address by address."""
+        started = time.monotonic()
+        progress = Progress(batch)
+        limit = self.message_linelength_limit
+        if limit > 0 and batch.message.max_line_length > limit:
+            text = "message has lines too long for transport"
+            progress.refuse(Problem(Scope.PERMANENT, text, 0, "", "5.6.0"))
+            return progress.all_outcomes
+        try:
+            prepared = await self.prepare(batch)
+            await self._deliver(batch, progress, prepared)
+        except (TemporaryFailure, ExpansionError) as error:
+            text = getattr(error, "log_text", "") or str(error)
+            progress.refuse(Problem(Scope.HOST, text, -1, "", "4.3.0"))
+        took = time.monotonic() - started
+        outcomes = progress.all_outcomes
+        for outcome in outcomes:
+            outcome.took = took
+        return outcomes
+
+    async def _deliver(
+        self, batch: Batch, progress: Progress, prepared: Prepared
+    ) -> None:
+        context = batch.context
+        first = batch.addresses[0]
+        tour = await self._tour(batch, progress, prepared)
+        hosts: Sequence[Host] = first.hosts
+        problems: list[Problem] = []
+        if not hosts or self.hosts_override:
+            if self.hosts is None:
+                text = f"{self.name} transport called with no hosts set"
+                progress.refuse(Problem(Scope.HOST, text, -1, "", "4.3.5"))
+                return
+            text = await self.hosts.expand(context)
+            hosts, problems = await self._named_hosts(text, progress)
+        elif await self.hosts_randomize.value(context):
+            hosts = shuffled(hosts)
+        await tour.run(hosts, problems)
+        if progress.pending:
+            await self._fall_back(batch, progress, tour)
+
+    async def _fall_back(
+        self, batch: Batch, progress: Progress, tour: HostTour
+    ) -> None:
+        text = batch.addresses[0].fallback_hosts
+        if not text and self.fallback_hosts is not None:
+            text = await self.fallback_hosts.expand(batch.context)
+        if not text.strip():
+            return
+        hosts, problems = await self._named_hosts(text, progress)
+        await tour.run(hosts, problems)
+
+    async def _named_hosts(
+        self, text: str, progress: Progress
+    ) -> tuple[list[Host], list[Problem]]:
+        context = progress.batch.context
+        found = await find_hosts(
+            text,
+            context,
+            randomize=await self.hosts_randomize.value(context),
+            by_name=self.gethostbyname,
+            allow_local=self.allow_localhost,
+            transport=self.name,
+        )
+        if found.refusal is not None:
+            progress.refuse(found.refusal)
+        elif not found.hosts and not found.problems:
+            empty = f"{self.name} transport has an empty host list"
+            progress.refuse(Problem(Scope.HOST, empty, -1, "", "4.3.5"))
+        return found.hosts, found.problems
+
+    async def _tour(
+        self, batch: Batch, progress: Progress, prepared: Prepared
+    ) -> HostTour:
+        context = batch.context
+        assert self._connections is not None, "attach was not called"
+        if self._opener is None:
+            self._opener = Opener(self._reactor)
+        sending = Sending(
+            prepared=prepared,
+            envelope=self._envelope(batch, prepared),
+            recipient_text=self.recipient_text,
+            connections=self._connections,
+            opener=self._opener,
+            lock=lambda settings: self._lock(settings, context),
+            time=self._time_limits(),
+            messages=self.connection_max_messages,
+            recipients=await self.max_rcpt.value(context),
+            multi_domain=await self.multi_domain.value(context),
+        )
+
+        async def settings(host: Host) -> HostSettings:
+            return await self._settings(host, context)
+
+        return HostTour(
+            progress=progress,
+            sending=sending,
+            settings=settings,
+            limit=self.hosts_max_try,
+            hard_limit=self.hosts_max_try_hardlimit,
+            retry_after_cutoff=not self.delay_after_cutoff,
+        )
+
+    def _time_limits(self) -> TimeLimits:
+        if self._limits is None:
+            from mta.smtp.client_failure import TimeLimits  # noqa: PLC0415
+
+            self._limits = TimeLimits(
+                self.connect_timeout,
+                self.command_timeout,
+                self.data_timeout,
+                self.final_timeout,
+            )
+        return self._limits
+
+    def _envelope(self, batch: Batch, prepared: Prepared) -> Envelope:
+        message = batch.message
+        size = prepared.size + self.size_addition if self.size_addition >= 0 else 0
+        return Envelope(
+            batch.return_path.text,
+            (),
+            size=size,
+            body_type=message.body_type,
+            smtputf8=message.smtputf8,
+            dsn_return=message.dsn_return,
+            envelope_id=message.envelope_id,
+            ignore_quota=self.lmtp_ignore_quota,
+        )
+
+    def _lock(self, settings: HostSettings, context: Context) -> HostLock | None:
+        directory = os.path.join(context.site.spool_directory, "locks")
+        name = f"{self.name}-{settings.host.ip_address}"
+        try:
+            return HostLock.take(directory, name)
+        except OSError as error:
+            text = f"failed to lock {name}: {error.strerror}"
+            raise TemporaryFailure("local problem", log_text=text) from error
+
+    async def _settings(self, host: Host, context: Context) -> HostSettings:
+        default = _PORTS[self.protocol]
+        port = default if host.port is None else host.port
+        if host.port is None and self.port is not None:
+            try:
+                port = port_number(await self.port.expand(context))
+            except ValueError as error:
+                raise TemporaryFailure(str(error)) from error
+        interfaces = split_list(await _expanded(self.interface, context))
+        interface = interface_for(host.ip_address, interfaces)
+        with_address = await self.retry_include_ip_address.value(context)
+        key = host_key(host, port, interface, with_address=with_address)
+        host = with_port(host, port)
+        return HostSettings(
+            host=host,
+            port=port,
+            interface=interface,
+            helo=await self.helo_data.expand(context),
+            policy=await self._tls_policy(host, context),
+            retry_key=key,
+            message_key=f"{key}:{context.message.message_id if context.message else ''}",
+            is_lmtp=self.protocol == "lmtp",
+            esmtp=not await _matches(self.hosts_avoid_esmtp, host, context),
+            pipelining=not await _matches(self.hosts_avoid_pipelining, host, context),
+            chunking=await _matches(self.hosts_try_chunking, host, context),
+            serialize=await _matches(self.serialize_hosts, host, context),
+            clear_after_refusal=self.tls_tempfail_tryclear,
+            keepalive=self.keepalive,
+        )
+
+    async def _tls_policy(self, host: Host, context: Context) -> ClientTLSPolicy:
+        if self.protocol in ("smtps", "submissions"):
+            start = Start.ON_CONNECT
+        elif await _matches(self.hosts_avoid_tls, host, context):
+            return ClientTLSPolicy(Start.NEVER, Verify.NEVER)
+        elif await _matches(self.hosts_require_tls, host, context):
+            start = Start.REQUIRED
+        else:
+            start = Start.OFFERED
+        verify = Verify.NEVER
+        must, may = self.tls_verify_hosts, self.tls_try_verify_hosts
+        if _is_empty(must) and _is_empty(may):
+            # Exim chapter 30: as it was before there were two lists.
+            verify = Verify.REQUIRE
+        elif await _matches(must, host, context):
+            verify = Verify.REQUIRE
+        elif await _matches(may, host, context):
+            verify = Verify.TRY
+        certificates = await _expanded(self.tls_verify_certificates, context)
+        named = await _matches(self.tls_verify_cert_hostnames, host, context)
+        return ClientTLSPolicy(
+            start,
+            verify,
+            host.name if named and verify is not Verify.NEVER else "",
+            await _expanded(self.tls_sni, context),
+            untainted(certificates, "tls_verify_certificates") or "system",
+        )
+
+
+async def _expanded(template: ITemplate | None, context: Context) -> str:
+    """Return an option's text; a forced failure is as if it were not set."""
+    if template is None:
+        return ""
+    try:
+        return (await template.expand(context)).strip()
+    except ForcedFailure:
+        return ""
+
+
+async def _matches(hosts: ClientList | None, host: Host, context: Context) -> bool:
+    if hosts is None:
+        return False
+    if hosts.text == "*":
+        return True
+    return await hosts.match_host(host, context) is not None
+
+
+def _is_empty(hosts: ClientList | None) -> bool:
+    return hosts is None or not hosts.text.strip()

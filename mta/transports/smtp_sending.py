@@ -1,0 +1,211 @@
+"""Bring the addresses of a batch to one host, on as many connections as it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mta.recipient import RoutedAddress
+from mta.smtp.client_transaction import (
+    ClientTransaction,
+    Envelope,
+    EnvelopeRecipient,
+)
+from mta.transports.base import Prepared
+from mta.transports.host_lock import HostLock
+from mta.transports.smtp_connections import (
+    PARALLEL_LIMIT,
+    Connections,
+    Link,
+    NoConnectionFree,
+)
+from mta.transports.smtp_link import HostProblem, HostSettings, Opener, is_tls_failure
+from mta.transports.smtp_problems import UTF8_FORWARD, Problem, Scope
+from mta.transports.smtp_progress import Progress
+
+if TYPE_CHECKING:
+    from mta.smtp.client_failure import SessionFailure, TimeLimits
+
+# How often one host is connected to anew for one batch: after a kept connection
+# that was dead, and after TLS that failed.
+ATTEMPTS_LIMIT = 4
+UNLIMITED = 1 << 30
+
+
+class HostBusy(Exception):
+    """The host takes one connection at a time, and another process has it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Sending:
+    """One message, ready to go, and the ways of its transport.
+
+    ``messages`` is how many a connection may carry, ``recipients`` how many a
+    transaction; 0 for any number.  ``lock`` gives the lock of a host that takes a
+    single connection, None where it is held.
+    """
+
+    prepared: Prepared
+    envelope: Envelope
+    recipient_text: Callable[[RoutedAddress], str]
+    connections: Connections
+    opener: Opener
+    lock: Callable[[HostSettings], HostLock | None]
+    time: TimeLimits
+    messages: int = 500
+    recipients: int = 100
+    multi_domain: bool = True
+
+    async def bring(self, progress: Progress, settings: HostSettings) -> None:
+        """Bring what is pending to a host; raise HostBusy."""
+        fresh = False
+        for _ in range(ATTEMPTS_LIMIT + len(progress.pending)):
+            try:
+                link = await self._connection(settings, fresh=fresh)
+            except HostProblem as failure:
+                problem = failure.problem
+                if not (is_tls_failure(problem) and settings.may_go_clear):
+                    progress.host_failed(settings, problem)
+                    return
+                progress.log(
+                    f"{problem.text}: delivering unencrypted to H={settings.host} "
+                    "(not in hosts_require_tls)"
+                )
+                settings = settings.in_clear()
+                continue
+            if not await self._use(link, progress, settings):
+                return
+            fresh = True
+
+    async def _connection(self, settings: HostSettings, *, fresh: bool) -> Link:
+        async def connect() -> Link:
+            lock = None
+            if settings.serialize:
+                lock = self.lock(settings)
+                if lock is None:
+                    raise HostBusy
+            try:
+                link = await self.opener.open(settings, self.time)
+            except BaseException:
+                if lock is not None:
+                    lock.release()
+                raise
+            link.lock = lock
+            return link
+
+        try:
+            return await self.connections.take(
+                settings.connection_key,
+                connect,
+                limit=1 if settings.serialize else PARALLEL_LIMIT,
+                fresh=fresh,
+            )
+        except NoConnectionFree as error:
+            text = "connection limit reached for the host"
+            problem = Problem(Scope.MESSAGE, text, -1, "", "4.4.5")
+            raise HostProblem(problem) from error
+
+    async def _use(
+        self, link: Link, progress: Progress, settings: HostSettings
+    ) -> bool:
+        """Send what is pending; return whether another connection is needed."""
+        try:
+            is_done, is_good = await self._send(link, progress, settings)
+        except BaseException:
+            link.client.abort()
+            self.connections.drop(link)
+            raise
+        if is_good:
+            self.connections.give_back(link)
+        else:
+            self.connections.drop(link)
+        return not is_done
+
+    async def _send(
+        self, link: Link, progress: Progress, settings: HostSettings
+    ) -> tuple[bool, bool]:
+        """Return whether all was sent, and whether the connection may be kept."""
+        from mta.smtp.client_failure import SessionFailure  # noqa: PLC0415
+
+        offered = link.client.session.capabilities
+        if self.envelope.smtputf8 and "SMTPUTF8" not in offered.keywords:
+            progress.refuse(_utf8_problem(settings), settings)
+            return True, True
+        limit = min(self.messages or UNLIMITED, offered.mail_limit or UNLIMITED)
+        for addresses in self._groups(link, progress.pending):
+            if link.messages >= limit:
+                return False, False
+            transaction = self._transaction(link, settings, addresses)
+            failure: SessionFailure | None = None
+            may_be_dead, link.is_reused = link.is_reused, False
+            try:
+                await link.client.deliver(transaction, self.prepared)
+            except SessionFailure as error:
+                failure = error
+            if may_be_dead and _was_dead(transaction, failure):
+                return False, False
+            link.messages += 1
+            progress.take_replies(addresses, transaction, link, settings, failure)
+            if failure is not None:
+                return True, False
+        return True, link.messages < limit
+
+    def _groups(
+        self, link: Link, pending: Sequence[RoutedAddress]
+    ) -> Iterator[list[RoutedAddress]]:
+        """Give the addresses in groups that one transaction may carry."""
+        offered = link.client.session.capabilities
+        count = min(self.recipients or UNLIMITED, offered.recipient_limit or UNLIMITED)
+        domains = min(
+            UNLIMITED if self.multi_domain else 1, offered.domain_limit or UNLIMITED
+        )
+        waiting = list(pending)
+        while waiting:
+            chosen: list[RoutedAddress] = []
+            seen: set[str] = set()
+            rest: list[RoutedAddress] = []
+            for address in waiting:
+                fits = address.domain in seen or len(seen) < domains
+                if fits and len(chosen) < count:
+                    chosen.append(address)
+                    seen.add(address.domain)
+                else:
+                    rest.append(address)
+            yield chosen
+            waiting = rest
+
+    def _transaction(
+        self, link: Link, settings: HostSettings, addresses: Sequence[RoutedAddress]
+    ) -> ClientTransaction:
+        recipients = [
+            EnvelopeRecipient(
+                self.recipient_text(address),
+                address.recipient.notify,
+                address.recipient.original,
+            )
+            for address in addresses
+        ]
+        return ClientTransaction(
+            link.client.session,
+            replace(self.envelope, recipients=recipients),
+            pipelining=settings.pipelining,
+            chunking=settings.chunking,
+        )
+
+
+def _was_dead(transaction: ClientTransaction, failure: SessionFailure | None) -> bool:
+    """Return whether a kept connection had ended before this message came to it.
+
+    Only then may the message be sent again at once: nothing of it was taken.
+    """
+    if transaction.mail is not None:
+        return transaction.mail.code == 421
+    if failure is None or transaction.end_is_sent:
+        return False
+    return failure.trouble.name in ("LOST", "MALFORMED")
+
+
+def _utf8_problem(settings: HostSettings) -> Problem:
+    text = f"SMTPUTF8 is needed, but {settings.host} does not offer it"
+    return Problem(Scope.PERMANENT, text, UTF8_FORWARD, "", "5.6.7")
