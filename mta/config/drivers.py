@@ -96,8 +96,7 @@ class DriverSection(Section):
         def make(settings: list[Setting]) -> Configurable:
             return driver(settings, name=name, source=source, language=self._language)
 
-        problems = self._problems if is_right else Problems()
-        built = build(make, settings.all, problems)
+        built = build(make, settings.all, self._problems, is_whole=is_right)
         if built is not None:
             self._instances.setdefault(name, built)
 

@@ -17,6 +17,9 @@ def unknown_option(
     or ``routers`` and a driver's name.
     """
     bare = name.removeprefix("no_").removeprefix("not_")
+    known = list(known)
+    if bare in known:
+        return f'option "{bare}" is not a switch and cannot be negated'
     for section in sections:
         exims = EXIM_OPTIONS.get(section, "").split()
         if name in exims or bare in exims:

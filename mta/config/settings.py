@@ -76,27 +76,31 @@ class Settings:
 
 
 def build(
-    make: Callable[[list[Setting]], T], settings: Iterable[Setting], problems: Problems
+    make: Callable[[list[Setting]], T],
+    settings: Iterable[Setting],
+    problems: Problems,
+    *,
+    is_whole: bool = True,
 ) -> T | None:
     """Return what ``make`` makes of the settings, or of those that are right.
 
     A setting that is refused is reported and left out for the next try, so that
-    every wrong one is found.
+    every wrong one is found.  ``is_whole`` is False where settings are missing for
+    reasons that are already reported.
     """
     remaining = list(settings)
-    is_first = True
     for _ in range(len(remaining) + 1):
         try:
             return make(remaining)
         except ConfigurationError as error:
             right = [setting for setting in remaining if not _is_at(setting, error)]
             # What is missing only because it was left out is no second error.
-            if is_first or len(right) < len(remaining):
+            if is_whole or len(right) < len(remaining):
                 problems.add(error)
             if len(right) == len(remaining):
                 return None
             remaining = right
-            is_first = False
+            is_whole = False
     return None
 
 

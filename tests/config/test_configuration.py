@@ -1,0 +1,40 @@
+"""Tests for ``mta.config.configuration``."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import mta.transports
+from mta.config.configuration import Configuration, Drivers
+from mta.interfaces import ITransport
+from mta.transports.appendfile import AppendfileTransport
+
+
+class DriversTests(SynchronousTestCase):
+    """Drivers of a package."""
+
+    def test_find(self) -> None:
+        """A driver is found by its name; there is None for others."""
+        drivers = Drivers.of(ITransport, mta.transports)
+
+        self.assertIs(drivers.find("appendfile"), AppendfileTransport)
+        self.assertIsNone(drivers.find("nothing"))
+        self.assertIsNone(drivers.find("maildir"))
+
+    def test_names(self) -> None:
+        """All names are known for errors."""
+        names = set(Drivers.of(ITransport, mta.transports).names())
+
+        self.assertLessEqual({"appendfile", "pipe"}, names)
+
+
+class ConfigurationTests(SynchronousTestCase):
+    """What was read."""
+
+    def test_instances(self) -> None:
+        """Instances are found by kind."""
+        configuration = Configuration("/conf")
+        configuration.transports["a"] = 1
+
+        self.assertEqual(configuration.instances("transport"), {"a": 1})
+        self.assertEqual(configuration.instances("router"), {})
