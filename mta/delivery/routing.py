@@ -103,19 +103,21 @@ class _Walk:
         self._context.address = address
         return self._routes
 
-    def _add(self, address: RoutedAddress, start: int) -> None:
-        ancestors = address.ancestors
-        key = _identity(address, ancestors)
+    def _is_new(self, child: RoutedAddress) -> bool:
+        """Return whether a child is to be routed; some need not or must not be."""
+        ancestors = child.ancestors
+        key = _identity(child, ancestors)
         if key in self._seen:
-            return
+            return False
         self._seen.add(key)
-        if address.transport:
-            self._routes.accepted.append(address)
+        if child.transport:
+            self._routes.accepted.append(child)
         elif len(ancestors) > DEPTH_LIMIT:
             text = "too many levels of redirection"
-            self._routes.failed.append((address, Decision(Verdict.FAIL, text)))
+            self._routes.failed.append((child, Decision(Verdict.FAIL, text)))
         else:
-            self._pending.append((address, start))
+            return True
+        return False
 
     async def _walk(self, address: RoutedAddress, position: int) -> None:
         considered: Router | None = None
@@ -188,8 +190,9 @@ class _Walk:
             self._routes.accepted.append(address)
         else:
             self._routes.redirected.append(address)
-            for child in reversed(children):
-                self._add(child, start)
+            # The next to be routed is taken from the end.
+            following = [(child, start) for child in children if self._is_new(child)]
+            self._pending += reversed(following)
 
     def _fails_verify(self, router: Router) -> bool:
         if self._purpose is Purpose.VERIFY_SENDER:
