@@ -32,7 +32,7 @@ DEPTH_LIMIT = 60
 _WORD = re.compile(r"[A-Za-z0-9_-]*")
 _NAME = re.compile(r"[A-Za-z0-9_]*")
 _CONDITION = re.compile(r"[a-z][a-z0-9_]*|[=<>]=?")
-_HEADER_NAME = re.compile(r"[!-9;-~\x80-\U0010ffff]*")
+_HEADER_NAME = re.compile(r"[^\x00-\x20:\x7f]*")
 _NUMBER = re.compile(r"[0-9]{1,3}")
 _DIGITS = "0123456789"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
