@@ -9,8 +9,9 @@ import errno
 import os
 import sqlite3
 from collections.abc import Callable
-from copy import copy
-from typing import Protocol
+from dataclasses import fields
+from operator import attrgetter
+from typing import Any, Protocol
 
 from mta.acl.log_text import host_and_ident
 from mta.connection import Connection
@@ -242,40 +243,42 @@ class ContentSink(Content):
 
     def _refusal(self) -> Decision | None:
         """Return the refusal of a header section that is too long or has looped."""
-        options, sender = self._acceptance.options, self._message.sender.text
-        client = host_and_ident(self._message.connection, self._acceptance.logs)
-        if self.is_header_too_long:
-            text = "Message header is ridiculously long"
-            cause = f"ridiculously long message header received from {client} "
-            cause += f"(more than {options.header_maxsize} characters)"
-            return self._refuse(552, text, f"{cause}: message abandoned")
+        options = self._acceptance.options
         limit = options.header_line_maxsize
+        if self.is_header_too_long:
+            return self._refuse(
+                552,
+                "Message header is ridiculously long",
+                "ridiculously long message header received from {client} (more than "
+                f"{options.header_maxsize} characters): message abandoned",
+            )
         if limit > 0 and any(
             len(field.content) > limit for field in HeaderSection(self.header).fields
         ):
-            text = "A message header line is too long"
-            cause = f"overlong message header line received from {client} "
-            cause += f"(more than {limit} characters)"
-            return self._refuse(552, text, f"{cause}: message abandoned")
+            return self._refuse(
+                552,
+                "A message header line is too long",
+                "overlong message header line received from {client} (more than "
+                f"{limit} characters): message abandoned",
+            )
         # The field that we add counts as well.
         if self._received_count() + 1 > options.received_headers_max:
             text = 'Too many "Received" headers'
-            return self._refuse(
-                550,
-                f"{text} - suspected mail loop",
-                f"rejected from <{sender}> {client}: {text}",
-            )
+            log_text = f"rejected from <{{sender}}> {{client}}: {text}"
+            return self._refuse(550, f"{text} - suspected mail loop", log_text)
         return None
 
     def _received_count(self) -> int:
-        lower = b"\n" + self.header.lower()
-        if lower.count(b"\nreceived") < self._acceptance.options.received_headers_max:
+        lower = self.header.lower()
+        if lower.count(b"received") < self._acceptance.options.received_headers_max:
             return 0
         return len(HeaderSection(self.header).named("Received"))
 
     def _refuse(self, code: int, text: str, log_text: str) -> Decision:
         message, logs = self._message, self._acceptance.logs
         message.header = HeaderSection(self.header)
+        client = host_and_ident(message.connection, logs)
+        log_text = log_text.format(client=client, sender=message.sender.text)
         detail = rejected_content(message) if logs.selects("rejected_header") else ""
         logs.reject(log_text, message.message_id, detail)
         return Decision(False, reply(code, text))
@@ -381,9 +384,15 @@ class ContentSink(Content):
 
 
 def _as_it_is_now(connection: Connection) -> Connection:
-    now = copy(connection)
-    now.acl_variables = dict(connection.acl_variables)
+    now = Connection(*_attributes(connection))
+    if connection.acl_variables:
+        now.acl_variables = dict(connection.acl_variables)
     return now
+
+
+_attributes: Callable[[Connection], tuple[Any, ...]] = attrgetter(
+    *(field.name for field in fields(Connection))
+)
 
 
 def _is_space_short(error: BaseException | None) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mta.acl.log_text import host_and_ident, tls_fields
 from mta.connection import Connection
 from mta.interfaces import ILogs
-from mta.message import HeaderSection, Message
-from mta.reception.trace import received_protocol
+from mta.message import Message
+from mta.reception.trace import plain_text, received_protocol
 
 VALUE_LIMIT = 256
 
@@ -25,7 +25,8 @@ def arrival_line(
     was told that the message was refused.
     """
     connection = message.connection
-    parts = ["(=" if faked else "<=", message.sender.text or "<>"]
+    sender = plain_text(message.sender)
+    parts = ["(=" if faked else "<=", sender or "<>"]
     if message.original_message_id:
         parts.append(f"R={message.original_message_id}")
     if connection.peer_address or connection.ident or connection.caller_login:
@@ -42,10 +43,10 @@ def arrival_line(
         parts.append(f"RT={max(0.0, now - message.received_at):.3f}s")
     parts += _from_header(message, logs, id_created)
     if logs.selects("received_sender"):
-        parts.append(f"from <{message.sender.text}>")
+        parts.append(f"from <{sender}>")
     if logs.selects("received_recipients"):
         parts.append("for")
-        parts += [recipient.address.text for recipient in message.recipients]
+        parts += [plain_text(recipient.address) for recipient in message.recipients]
     return " ".join(parts)
 
 
@@ -64,40 +65,44 @@ def _authentication(connection: Connection, message: Message, logs: ILogs) -> st
 
 def _from_header(message: Message, logs: ILogs, id_created: bool) -> list[str]:
     parts = []
+    content = message.header.content
+    lower = content.lower()
     if logs.selects("msg_id_created" if id_created else "msg_id"):
-        identifier = field_value(message.header, b"message-id")
-        if resent := field_value(message.header, b"resent-message-id"):
-            identifier = resent
+        identifier = ""
+        if b"\nresent-" in lower:
+            identifier = _value(content, lower, b"\nresent-message-id")
+        identifier = identifier or _value(content, lower, b"\nmessage-id")
         identifier = identifier.removeprefix("<").removesuffix(">")
         if identifier:
             parts.append(f"id{'*' if id_created else ''}={identifier}")
     if logs.selects("subject"):
-        subject = field_value(message.header, b"subject")
+        subject = _value(content, lower, b"\nsubject")
         if subject:
             escaped = subject.replace("\\", "\\\\").replace('"', '\\"')
             parts.append(f'T="{escaped}"')
     return parts
 
 
-def field_value(section: HeaderSection, name: bytes) -> str:
-    """Return the value of the first field of a name (in lower case), cut, on one line.
+def _value(content: bytes, lower: bytes, name: bytes) -> str:
+    """Return the value of the first field of a name, cut, on one line.
 
-    Empty where there is none.  The section is not taken apart for it.
+    Empty where there is none.  The section is not taken apart for it; the first of
+    all fields, which is our own Received:, is not looked at.
     """
-    content = section.content
-    lower = content.lower()
-    start = 0 if lower.startswith(name) else lower.find(b"\n" + name) + 1
-    while start or lower.startswith(name):
+    start = lower.find(name)
+    while start >= 0:
         colon = start + len(name)
         while lower[colon : colon + 1] in (b" ", b"\t"):
             colon += 1
         if lower[colon : colon + 1] == b":":
-            end = content.find(b"\n", colon)
-            while content[end + 1 : end + 2] in (b" ", b"\t") and end > 0:
-                end = content.find(b"\n", end + 1)
-            value = content[colon + 1 : end].replace(b"\r\n", b"").strip()
-            return value[:VALUE_LIMIT].decode("utf-8", "surrogateescape")
-        start = lower.find(b"\n" + name, colon) + 1
-        if not start:
-            return ""
+            return _unfolded(content, colon + 1)
+        start = lower.find(name, colon)
     return ""
+
+
+def _unfolded(content: bytes, start: int) -> str:
+    end = content.find(b"\n", start)
+    while end >= 0 and content[end + 1 : end + 2] in (b" ", b"\t"):
+        end = content.find(b"\n", end + 1)
+    value = content[start : end if end >= 0 else None].replace(b"\r\n", b"").strip()
+    return value[:VALUE_LIMIT].decode("utf-8", "surrogateescape")

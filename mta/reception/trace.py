@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 
+from mta.address import Address
 from mta.expand.context import Context, Site
 from mta.expand.variables.connection import sender_rcvhost
 from mta.interfaces import ITemplate
@@ -96,7 +97,7 @@ class ReceivedField:
             security = f"({connection.tls.version})"
             if connection.tls.cipher_std:
                 security += f" tls {connection.tls.cipher_std}\n\t"
-        sender = message.sender.text
+        sender = plain_text(message.sender)
         path = f"(envelope-from <{sender}>)\n\t" if sender else ""
         recipient = received_for(message)
         end = f"\n\tfor {recipient}" if recipient else ""
@@ -117,7 +118,12 @@ def received_for(message: Message) -> str:
     """Return the recipient, where there is only one: others are nobody's business."""
     if len(message.recipients) != 1:
         return ""
-    return message.recipients[0].address.text
+    return plain_text(message.recipients[0].address)
+
+
+def plain_text(address: Address) -> str:
+    """Return an address as text for a line or a field, where taint is no matter."""
+    return "@".join(address) if address.domain else str(address.local_part)
 
 
 def _quoted_local_part(text: str) -> str:

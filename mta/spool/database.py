@@ -14,7 +14,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mta.errors import SpoolError
 from mta.message import Bytes, HeaderSection, IBody, Message
@@ -33,7 +33,7 @@ CREATE TABLE message (
     frozen INTEGER NOT NULL, tries INTEGER NOT NULL, received_at REAL NOT NULL,
     size INTEGER NOT NULL, record BLOB NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX due ON message (next_try, id) WHERE owner IS NULL AND frozen = 0;
+CREATE INDEX due ON message (frozen, next_try, id) WHERE owner IS NULL;
 CREATE TABLE content (
     number INTEGER PRIMARY KEY, header BLOB NOT NULL, body BLOB, body_file TEXT,
     body_size INTEGER NOT NULL
@@ -104,8 +104,7 @@ def roll_back(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-@dataclass(frozen=True, slots=True)
-class NewRow:
+class NewRow(NamedTuple):
     """A message as octets, ready to be inserted."""
 
     message_id: str
@@ -233,7 +232,7 @@ def owner_of(connection: sqlite3.Connection, message_id: str) -> int | None:
 
 def load(
     connection: sqlite3.Connection, directory: str, message_id: str
-) -> tuple[Message | None, int]:
+) -> tuple[Message, int] | None:
     """Return a message and the number of its content; None where it is gone.
 
     ``directory`` is where large bodies are.  Raises ``record.RecordError`` where the
@@ -245,7 +244,7 @@ def load(
         (message_id,),
     ).fetchone()
     if row is None:
-        return None, 0
+        return None
     octets, frozen, content, header, body, file, size = row
     if not isinstance(header, bytes) or not isinstance(octets, bytes):
         raise record.RecordError("the content is missing")

@@ -114,34 +114,66 @@ class Due:
 
 
 def find_due(connection: sqlite3.Connection, due: Due) -> list[str]:
-    """Return the ids of wanted messages, oldest time first, at most ``limit``."""
-    conditions = ["owner IS NULL"]
-    values: list[float | str] = []
-    if not due.frozen:
-        conditions.append("frozen = 0")
-    if due.timed_only:
-        conditions.append("next_try <= ?")
-        values.append(due.now)
-    elif not due.force:
-        conditions.append("(next_try IS NULL OR next_try <= ?)")
-        values.append(due.now)
-    if due.first_only:
-        conditions.append("tries = 0")
-    if due.after:
-        conditions.append("id > ?")
-        values.append(due.after)
-    if due.until:
-        conditions.append("id <= ?")
-        values.append(due.until)
-    order = "id" if due.force or due.after or due.until else "next_try, id"
-    where = f" WHERE {' AND '.join(conditions)} ORDER BY {order}"
-    if due.match is None:
-        rows = connection.execute(_SELECT_ID + where + " LIMIT ?", (*values, due.limit))
-        return [row[0] for row in rows]
+    """Return the ids of wanted messages, at most ``limit``.
+
+    The first are those that wait for a queue run, then the longest due; where ids are
+    bounded or ``force`` is given, the order is that of arrival.
+    """
     found: list[str] = []
+    for time_condition, values in _times(due):
+        conditions = [
+            "owner IS NULL",
+            "frozen IN (0, 1)" if due.frozen else "frozen = 0",
+            *time_condition,
+        ]
+        if due.first_only:
+            conditions.append("tries = 0")
+        if due.after:
+            conditions.append("id > ?")
+            values.append(due.after)
+        if due.until:
+            conditions.append("id <= ?")
+            values.append(due.until)
+        order = "id" if _in_order_of_arrival(due) else "next_try, id"
+        where = f" WHERE {' AND '.join(conditions)} ORDER BY {order}"
+        _find(connection, due, where, values, found)
+    return found
+
+
+def _in_order_of_arrival(due: Due) -> bool:
+    return due.force or bool(due.after or due.until)
+
+
+def _times(due: Due) -> list[tuple[list[str], list[float | str]]]:
+    """Return the conditions on the time, one for each query that an index serves."""
+    if due.force:
+        return [([], [])]
+    past = (["next_try <= ?"], _values(due.now))
+    if due.timed_only:
+        return [past]
+    if _in_order_of_arrival(due):
+        return [(["(next_try IS NULL OR next_try <= ?)"], _values(due.now))]
+    return [(["next_try IS NULL"], []), past]
+
+
+def _values(now: float) -> list[float | str]:
+    return [now]
+
+
+def _find(
+    connection: sqlite3.Connection,
+    due: Due,
+    where: str,
+    values: list[float | str],
+    found: list[str],
+) -> None:
+    if due.match is None:
+        limit = due.limit - len(found)
+        rows = connection.execute(_SELECT_ID + where + " LIMIT ?", (*values, limit))
+        found += [row[0] for row in rows]
+        return
     for row in connection.execute(_SELECT_ENTRY + where, values):
         if len(found) >= due.limit:
             break
         if due.match(_entry(row)):
             found.append(row[0])
-    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 from mta.address import NULL_PATH, Address
@@ -32,72 +33,77 @@ def _unmarked(value: Any) -> Any:
 
 
 class _Attributes:
-    """The attributes of one class that a record holds: texts and other values."""
+    """The attributes of one class that a record holds, as a list in their order.
 
-    def __init__(self, standard: Any, texts: str, values: str) -> None:
-        names = f"{texts} {values}".split()
-        self.texts = frozenset(texts.split())
-        self.values = frozenset(values.split())
-        self.standard = standard
-        self._get: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
-        self._defaults = tuple(zip(names, self._get(standard), strict=True))
+    Later versions may add names at the end: a shorter list leaves the others alone.
+    """
 
-    def differing(self, source: Any) -> dict[str, Any]:
-        """Return what is not as in a fresh instance; most of it always is."""
-        found: dict[str, Any] = {}
-        for value, (name, default) in zip(
-            self._get(source), self._defaults, strict=True
-        ):
-            if value != default:
-                found[name] = [value] if isinstance(value, Tainted) else value
-        return found
+    def __init__(self, standard: Any, names: str) -> None:
+        self._names = names.split()
+        self._get: Callable[[Any], tuple[Any, ...]] = attrgetter(*self._names)
+        self._types = [type(value) for value in self._get(standard)]
 
-    def restore(self, target: Any, record: dict[str, Any]) -> None:
-        """Set the attributes that a record names; raise RecordError."""
-        for name, value in record.items():
-            if name in self.texts:
-                text = _unmarked(value)
-                if not isinstance(text, str):
+    def values(self, source: Any) -> list[Any]:
+        """Return the values of an instance."""
+        return [
+            [value] if type(value) is Tainted else value for value in self._get(source)
+        ]
+
+    def restore(self, target: Any, values: list[Any]) -> None:
+        """Set the attributes of a fresh instance; raise RecordError."""
+        if len(values) > len(self._names):
+            raise RecordError("the record was written by a later version")
+        for name, kind, value in zip(self._names, self._types, values, strict=False):
+            if kind in (str, NoneType):
+                text = value[0] if type(value) is list else value
+                if not isinstance(text, str) and (
+                    kind is not NoneType or text is not None
+                ):
                     raise RecordError(f"{name} is not a text")
-                setattr(target, name, text)
-            elif name in self.values:
-                if not isinstance(value, (int, float)):
-                    raise RecordError(f"{name} is not a number")
-                setattr(target, name, type(getattr(self.standard, name))(value))
+                setattr(target, name, _unmarked(value))
+            elif isinstance(value, (int, float)):
+                setattr(target, name, kind(value))
             else:
-                raise RecordError(f"unknown field {name}")
+                raise RecordError(f"{name} is not a number")
 
 
 _MESSAGE = _Attributes(
     Message(),
-    "message_id body_type dsn_return envelope_id original_message_id "
-    "authenticated_sender bounce_recipient",
-    "received_at declared_size smtputf8 frozen frozen_at manually_thawed queue_only "
-    "local_error warnings sender_verified line_count max_line_length",
+    "message_id received_at declared_size body_type smtputf8 dsn_return envelope_id "
+    "frozen frozen_at manually_thawed queue_only local_error warnings "
+    "original_message_id sender_verified authenticated_sender bounce_recipient "
+    "line_count max_line_length",
 )
 _CONNECTION = _Attributes(
     Connection(),
-    "peer_address local_address connection_id host_name helo_name ident authenticator "
-    "authenticated_id authenticated_sender local_protocol caller_login",
-    "peer_port local_port started_at host_lookup_failed host_lookup_deferred "
-    "helo_verified esmtp authentication_failed caller_uid caller_gid message_count",
+    "peer_address peer_port local_address local_port connection_id started_at "
+    "host_name host_lookup_failed host_lookup_deferred helo_name helo_verified esmtp "
+    "ident authenticator authenticated_id authenticated_sender "
+    "authentication_failed local_protocol caller_uid caller_gid caller_login "
+    "message_count",
 )
 _TLS = _Attributes(
     TLSFacts("", ""),
-    "version cipher cipher_std sni peer_dn",
-    "bits verified ocsp on_connect",
+    "version cipher cipher_std bits sni peer_dn verified ocsp on_connect",
 )
 
 
 def encode(message: Message) -> bytes:
     """Return the record of a message, without header section and body."""
-    record = _MESSAGE.differing(message)
-    record["version"] = VERSION
-    record["sender"] = _address(message.sender)
-    record["recipients"] = [_recipient(one) for one in message.recipients]
+    connection = message.connection
+    record = {
+        "version": VERSION,
+        "message": _MESSAGE.values(message),
+        "sender": _address(message.sender),
+        "recipients": [_recipient(one) for one in message.recipients],
+        "connection": _CONNECTION.values(connection),
+    }
+    if connection.tls is not None:
+        record["tls"] = _TLS.values(connection.tls)
     if message.acl_variables:
-        record["acl_variables"] = _variables(message.acl_variables)
-    record["connection"] = _connection(message.connection)
+        record["message_variables"] = _variables(message.acl_variables)
+    if connection.acl_variables:
+        record["connection_variables"] = _variables(connection.acl_variables)
     return _dumps(record).encode("ascii")
 
 
@@ -133,15 +139,6 @@ def _recipient(recipient: Recipient) -> list[Any]:
     return fields
 
 
-def _connection(connection: Connection) -> dict[str, Any]:
-    record = _CONNECTION.differing(connection)
-    if connection.acl_variables:
-        record["acl_variables"] = _variables(connection.acl_variables)
-    if connection.tls is not None:
-        record["tls"] = _TLS.differing(connection.tls)
-    return record
-
-
 def decode(octets: bytes) -> Message:
     """Return the message of a record; its header section and body are empty.
 
@@ -149,7 +146,7 @@ def decode(octets: bytes) -> Message:
     """
     try:
         record = json.loads(octets)
-        if record.pop("version") != VERSION:
+        if record["version"] != VERSION:
             raise RecordError("the record was written by another version")
         return _message(record)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
@@ -158,12 +155,12 @@ def decode(octets: bytes) -> Message:
 
 def _message(record: dict[str, Any]) -> Message:
     message = Message(
-        sender=_read_address(record.pop("sender")),
-        recipients=[_read_recipient(one) for one in record.pop("recipients")],
-        acl_variables=_read_variables(record.pop("acl_variables", {})),
-        connection=_read_connection(record.pop("connection")),
+        sender=_read_address(record["sender"]),
+        recipients=[_read_recipient(one) for one in record["recipients"]],
+        acl_variables=_read_variables(record.get("message_variables", {})),
+        connection=_read_connection(record),
     )
-    _MESSAGE.restore(message, record)
+    _MESSAGE.restore(message, record["message"])
     return message
 
 
@@ -193,13 +190,12 @@ def _read_variables(variables: dict[str, Any]) -> dict[str, str]:
 
 def _read_connection(record: dict[str, Any]) -> Connection:
     connection = Connection(
-        acl_variables=_read_variables(record.pop("acl_variables", {}))
+        acl_variables=_read_variables(record.get("connection_variables", {}))
     )
-    tls = record.pop("tls", None)
-    if tls is not None:
+    _CONNECTION.restore(connection, record["connection"])
+    if "tls" in record:
         connection.tls = TLSFacts("", "")
-        _TLS.restore(connection.tls, tls)
-    _CONNECTION.restore(connection, record)
+        _TLS.restore(connection.tls, record["tls"])
     return connection
 
 

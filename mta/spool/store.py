@@ -142,16 +142,22 @@ class MessageStore:
         """Return a message, claimed; None: gone, or somebody works on it."""
         if message_id in self._held:
             return None
-        message, number, problem = await self._do(self._claim, message_id)
-        self._offered.discard(message_id)
+        # Held from now on, so that a second call does not get it too.
+        self._held[message_id] = _Content(0, None)
+        message: Message | None = None
+        try:
+            message, number, problem = await self._do(self._claim, message_id)
+            self._offered.discard(message_id)
+        finally:
+            if message is None:
+                self._held.pop(message_id, None)
         if problem:
             self._logs.panic(f"spool: message set aside: {problem}", message_id)
-        if message is None:
-            return None
-        file = None if message.body.inline is not None else body_file(message.body)
-        self._held[message_id] = _Content(number, file)
-        claimed: Message = message
-        return claimed
+        if message is not None:
+            body = message.body
+            file = None if body.inline is not None else body_file(body)
+            self._held[message_id] = _Content(number, file)
+        return message
 
     def _claim(self, message_id: str) -> tuple[Message | None, int, str]:
         connection, number = self._connection, self._owner.number
@@ -162,7 +168,8 @@ class MessageStore:
             if not database.claim(connection, message_id, number):
                 return None, 0, ""
         try:
-            return *database.load(connection, self._bodies_directory, message_id), ""
+            found = database.load(connection, self._bodies_directory, message_id)
+            return (None, 0, "") if found is None else (*found, "")
         except record.RecordError as error:
             database.set_aside(connection, message_id, str(error))
             return None, 0, str(error)
