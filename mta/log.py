@@ -47,8 +47,8 @@ def parse_selectors(text: str) -> frozenset[str]:
 class Logs:
     """The three logs of one process.
 
-    ``paths`` gives the file for ``main``, ``reject`` and ``panic``; the lines are
-    also handed to ``echo`` (a foreground start shows them).  A file is reopened when
+    ``path`` gives the file for ``main``, ``reject`` and ``panic``; what goes to the
+    main log is also handed to ``echo`` (a foreground start shows it).  A file is reopened when
     it was renamed or removed, as log rotation does.  Lines are gathered until
     ``later`` runs its argument, at most one reactor turn; without ``later`` they are
     written at once.
@@ -60,7 +60,7 @@ class Logs:
         *,
         selectors: Iterable[str] = DEFAULT_SELECTORS,
         later: Callable[[Callable[[], None]], object] | None = None,
-        echo: Callable[[str], None] | None = None,
+        echo: Callable[[bytes], object] | None = None,
         clock: Callable[[], float] = time.time,
         write_reject: bool = True,
         timezone: bool = False,
@@ -80,6 +80,10 @@ class Logs:
     def selects(self, selector: str) -> bool:
         """Return whether ``log_selector`` switches something on."""
         return selector in self.selectors
+
+    def path(self, log: str) -> str:
+        """Return the file of ``main``, ``reject`` or ``panic``."""
+        return self._path(log)
 
     def main(self, text: str, message_id: str = "") -> None:
         """Write a line to the main log."""
@@ -126,8 +130,6 @@ class Logs:
         octets = line.encode("utf-8", "surrogateescape")
         if len(octets) > ENTRY_LIMIT:
             octets = octets[: ENTRY_LIMIT - 20] + b" ...(truncated)\n"
-        if self._echo is not None and log == "main":
-            self._echo(line.rstrip("\n"))
         if not self._pending and self._later is not None:
             self._later(self.flush)
         self._pending.setdefault(log, []).append(octets)
@@ -138,7 +140,10 @@ class Logs:
         """Write what was gathered."""
         pending, self._pending = self._pending, {}
         for log, lines in pending.items():
-            os.write(self._descriptor(log), b"".join(lines))
+            octets = b"".join(lines)
+            os.write(self._descriptor(log), octets)
+            if log == "main" and self._echo is not None:
+                self._echo(octets)
 
     def _descriptor(self, log: str) -> int:
         path = self._path(log)

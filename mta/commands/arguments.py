@@ -62,7 +62,8 @@ class Arguments:
     ``operands`` is what is left when the options are gone: recipients, message ids,
     addresses, strings.  ``queue_flags`` are the letters behind ``-q`` (``ff``,
     ``i``); ``recipient_match`` and ``sender_match`` come from ``-R`` and ``-S``.
-    ``origin`` holds what ``-oM`` faked, by the option's letter.
+    ``origin`` holds what ``-oM`` faked, by the option's letter.  ``asked_daemon`` is
+    False for a daemon that only ``-q30m`` asks for: it does not listen.
     """
 
     mode: Mode = Mode.SUBMIT
@@ -87,6 +88,7 @@ class Arguments:
     origin: dict[str, str] = field(default_factory=dict)
     values_only: bool = False
     verbose: bool = False
+    asked_daemon: bool = False
     no_qualify: bool = False
 
 
@@ -135,6 +137,8 @@ def _read_option(arguments: Arguments, word: str, rest: list[str]) -> bool:
         arguments.mode = Mode.VERSION
     elif word in _MODES:
         arguments.mode = _MODES[word]
+        if arguments.mode in (Mode.DAEMON, Mode.FOREGROUND_DAEMON):
+            arguments.asked_daemon = True
     elif word in _IGNORED_WITH_VALUE:
         if rest:
             rest.pop(0)

@@ -1,0 +1,123 @@
+"""The command ``mta``, and ``sendmail``, ``mailq`` and others where it has that name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+from mta.assembly import Assembly, assemble
+from mta.commands import check, daemon, queue, queue_run, sendmail, smtp_input
+from mta.commands.arguments import Arguments, Mode, UsageError, parse_arguments
+from mta.commands.waiting import the_reactor
+from mta.errors import ConfigurationError, MTAError
+
+_DESCRIPTION = """\
+mta is a mail transfer agent.  Programs call it to send mail, an administrator to
+look at the queue and to check a configuration.  "mta --help" lists its options.
+"""
+
+_HELP = """\
+usage: mta [options] [recipients, message ids, addresses or strings]
+
+Sending:    mta [-i] [-t] [-f SENDER] [-F NAME] [-odb|-odf|-odq] [RECIPIENT...]
+            a message on standard input; -bs and -bS speak SMTP there
+Daemon:     -bd [-q30m]    in the background; -bdf stays in the foreground
+            -oX LIST       ports and addresses;  -oP FILE  pid file
+Queue:      -bp            list (-bpa -bpu -bpr -bpi);  -bpc  count
+            -q -qf -qff    run it once;  -R TEXT, -S TEXT  for a recipient, a sender
+            -M ID...       deliver now;  -Mf freeze  -Mt thaw  -Mg give up  -Mrm remove
+            -Mar ID ADDRESS  add recipient   -Mes ID ADDRESS  edit sender
+            -Mmad ID, -Mmd ID ADDRESS        mark as delivered
+            -Mvh -Mvb -Mvc -Mvl ID           show header, body, all, log
+Checking:   -bV            version, and check the configuration
+            -bP [NAME...]  show options;  -be [STRING...]  expand strings
+            -bt ADDRESS... route;  -bv verify recipient;  -bvs verify sender
+            -brt DOMAIN [DOMAIN] [ERROR]     show the retry rule
+Everywhere: -C FILE        configuration (a list: the first that exists)
+            -D NAME=VALUE  define a macro
+
+Exit status: 0 success; 1 failure or wrong use; 2 no recipients, or (-bt, -bv) an
+address that fails for good.
+"""
+
+_Command = Callable[[Assembly, Arguments], int]
+_COMMANDS: dict[Mode, _Command] = {
+    Mode.SUBMIT: sendmail.submit,
+    Mode.SMTP: smtp_input.speak_smtp,
+    Mode.BATCH_SMTP: smtp_input.read_batch,
+    Mode.DAEMON: daemon.start,
+    Mode.FOREGROUND_DAEMON: daemon.start,
+    Mode.LIST_QUEUE: queue.list_queue,
+    Mode.COUNT_QUEUE: queue.count_queue,
+    Mode.REMOVE: queue.change_messages,
+    Mode.FREEZE: queue.change_messages,
+    Mode.THAW: queue.change_messages,
+    Mode.ADD_RECIPIENT: queue.change_messages,
+    Mode.MARK_ALL: queue.change_messages,
+    Mode.MARK_DELIVERED: queue.change_messages,
+    Mode.EDIT_SENDER: queue.change_messages,
+    Mode.SHOW_HEADER: queue.show_message,
+    Mode.SHOW_BODY: queue.show_message,
+    Mode.SHOW_MESSAGE: queue.show_message,
+    Mode.SHOW_LOG: queue.show_log,
+    Mode.RUN_QUEUE: queue_run.run_queue,
+    Mode.DELIVER: queue_run.deliver_messages,
+    Mode.GIVE_UP: queue_run.give_up,
+    Mode.VERSION: check.show_version,
+    Mode.SHOW_OPTIONS: check.show_options,
+    Mode.EXPAND: check.expand_strings,
+    Mode.TEST_ADDRESS: check.route_addresses,
+    Mode.VERIFY_ADDRESS: check.verify_addresses,
+    Mode.VERIFY_SENDER: check.verify_addresses,
+    Mode.RETRY_RULE: check.show_retry_rule,
+    Mode.REBUILD_ALIASES: check.rebuild_aliases,
+}
+
+
+def main(words: list[str]) -> int:
+    """Do what a command line asks; return the exit status.
+
+    ``words[0]`` is the name that the command was called by.
+    """
+    program = os.path.basename(words[0])
+    try:
+        arguments = parse_arguments(program, words[1:])
+    except UsageError as error:
+        print(f"\n{program} abandoned: {error}\n", file=sys.stderr)
+        return 1
+    if arguments.mode is Mode.HELP:
+        print(_HELP, end="")
+        return 0
+    nothing_asked = not words[1:] and program in ("mta", "__main__.py")
+    if nothing_asked and sys.stdin.isatty():
+        print(_DESCRIPTION, file=sys.stderr)
+        return 1
+    return _run(arguments)
+
+
+def _run(arguments: Arguments) -> int:
+    try:
+        assembly = assemble(
+            arguments.config_files, arguments.macros, reactor=the_reactor
+        )
+    except ConfigurationError as error:
+        for line in str(error).splitlines():
+            print(f"mta: {line}", file=sys.stderr)
+        return 1
+    try:
+        return _COMMANDS[arguments.mode](assembly, arguments)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except (MTAError, OSError) as error:
+        print(f"mta: {error}", file=sys.stderr)
+        return 1
+    finally:
+        assembly.logs.close()
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    sys.exit(main(sys.argv))

@@ -1,0 +1,165 @@
+"""The parts of an MTA that moves mail, built and given what each needs.
+
+Used by the daemon and by every command that accepts or delivers.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.python.threadpool import ThreadPool
+
+from mta.acl.evaluate import ACLs
+from mta.assembly import Assembly
+from mta.delivery.attempt import Attempt
+from mta.delivery.bounce_options import BounceOptions
+from mta.delivery.queue_options import QueueOptions
+from mta.delivery.queue_runner import QueueRunner, RunRequest
+from mta.delivery.reports import Reports
+from mta.delivery.retry import Retry, RetryOptions
+from mta.delivery.retry_rules import parse_retry_rules
+from mta.delivery.routing import RouterChain
+from mta.delivery.verify import RoutingVerifier
+from mta.hints import Hints
+from mta.options import parse_interval
+from mta.reception.acceptance import Acceptance, MessageOptions
+from mta.reception.acl_options import ACLOptions
+from mta.reception.policy import Policy
+from mta.spool.store import MessageStore
+
+THREADS = 10
+
+
+@dataclass(slots=True)
+class Parts:
+    """What accepts, keeps and delivers mail; ``start`` opens the spool."""
+
+    assembly: Assembly
+    store: MessageStore
+    hints: Hints
+    runner: QueueRunner
+    policy: Policy
+    acceptance: Acceptance
+    threads: ThreadPool
+
+    def start(self) -> None:
+        """Open the spool and begin to work.  Raises SpoolError."""
+        self.store.start()
+        self.threads.start()  # type: ignore[no-untyped-call]
+
+    async def stop(self) -> None:
+        """End what is under way and give back what is claimed."""
+        await self.runner.when_idle()
+        for transport in self.assembly.configuration.transports.values():
+            await transport.close()
+        await self.store.stop()
+        self.hints.close()
+        self.threads.stop()  # type: ignore[no-untyped-call]
+        self.assembly.logs.close()
+
+
+def build_parts(
+    assembly: Assembly,
+    reactor: Any,
+    *,
+    queue_interval: str | None = None,
+    accepted: Callable[[Any], None] | None = None,
+) -> Parts:
+    """Return the parts; nothing on disk is touched before ``Parts.start``.
+
+    ``accepted`` takes each message that was accepted, in place of the queue runner.
+    Raises ConfigurationError.
+    """
+    configuration, site, logs = assembly.configuration, assembly.site, assembly.logs
+    spool = assembly.spool
+    store = MessageStore(
+        os.path.join(spool, "queue"),
+        call_in_reactor=reactor.callFromThread,
+        clock=time.time,
+        logs=logs,
+    )
+    hints = Hints(os.path.join(spool, "db", "hints.db"), report=logs.panic)
+    runner = _build_runner(assembly, store, hints, reactor, queue_interval)
+    threads = ThreadPool(0, THREADS, "delivery")
+    for router in configuration.routers.values():
+        router.attach(transports=configuration.transports)
+    for transport in configuration.transports.values():
+        transport.attach(reactor=reactor, thread_pool=threads)
+    policy = _build_policy(assembly, runner, reactor)
+    acceptance = Acceptance(
+        store=store,
+        policy=policy,
+        site=site,
+        logs=logs,
+        options=configuration.main(MessageOptions),
+        accepted=accepted or runner.accepted,
+        clock=time.time,
+        log_directory=os.path.dirname(logs.path("main")),
+    )
+    return Parts(assembly, store, hints, runner, policy, acceptance, threads)
+
+
+def _pause(reactor: Any) -> Callable[[float], Awaitable[object]]:
+    def pause(seconds: float) -> Deferred[None]:
+        return deferLater(reactor, seconds, lambda: None)
+
+    return pause
+
+
+def _build_runner(
+    assembly: Assembly,
+    store: MessageStore,
+    hints: Hints,
+    reactor: Any,
+    queue_interval: str | None,
+) -> QueueRunner:
+    configuration, site, logs = assembly.configuration, assembly.site, assembly.logs
+    options = configuration.main(QueueOptions)
+    retry = Retry(
+        hints=hints,
+        rules=parse_retry_rules(configuration.retry),
+        options=configuration.main(RetryOptions),
+    )
+    reports = Reports(
+        store=store, site=site, logs=logs, options=configuration.main(BounceOptions)
+    )
+    attempt = Attempt(
+        routers=configuration.routers,
+        transports=configuration.transports,
+        store=store,
+        retry=retry,
+        reports=reports,
+        site=site,
+        logs=logs,
+        options=options,
+        pause=_pause(reactor),
+    )
+    return QueueRunner(
+        store=store,
+        attempt=attempt,
+        options=options,
+        site=site,
+        clock=reactor,
+        logs=logs,
+        interval=parse_interval(queue_interval) if queue_interval else None,
+    )
+
+
+def _build_policy(assembly: Assembly, runner: QueueRunner, reactor: Any) -> Policy:
+    configuration = assembly.configuration
+    acls = ACLs(configuration.acls, assembly.acl_language)
+    chain = RouterChain(configuration.routers)
+    return Policy(
+        site=assembly.site,
+        options=configuration.main(ACLOptions),
+        acls=acls,
+        verifier=RoutingVerifier(chain),
+        logs=assembly.logs,
+        sleep=_pause(reactor),
+    )

@@ -1,0 +1,63 @@
+"""A resolver that is made when the first question comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mta.host import Answer
+from mta.interfaces import IResolver
+
+
+class LateResolver:
+    """Hands questions to a resolver that is made at the first one.
+
+    Loading the DNS code and the reactor takes half a second that most commands
+    need not spend.
+    """
+
+    def __init__(self, reactor: Callable[[], Any]) -> None:
+        self._reactor = reactor
+        self._servers: list[tuple[str, int]] | None = None
+        self._resolver: IResolver | None = None
+
+    def use_servers(self, servers: Sequence[str]) -> None:
+        """Ask these resolvers, each an address or [address]:port, and no others."""
+        self._servers = [_server(text) for text in servers]
+
+    @property
+    def resolver(self) -> IResolver:
+        """The resolver itself."""
+        if self._resolver is None:
+            from mta.dns import Resolver  # noqa: PLC0415 - see the class's docstring
+
+            self._resolver = Resolver(self._reactor(), servers=self._servers)
+        return self._resolver
+
+    async def query(self, name: str, kind: str) -> Answer:
+        """Return the records of one kind that a name has."""
+        return await self.resolver.query(name, kind)
+
+    async def addresses(
+        self, name: str, *, ipv4: bool = True, ipv6: bool = True
+    ) -> Answer:
+        """Return the IP addresses of a name."""
+        return await self.resolver.addresses(name, ipv4=ipv4, ipv6=ipv6)
+
+    async def reverse(self, ip_address: str) -> Answer:
+        """Return the names that PTR records give an IP address."""
+        return await self.resolver.reverse(ip_address)
+
+    async def system_addresses(self, name: str) -> Answer:
+        """Return what the operating system says."""
+        return await self.resolver.system_addresses(name)
+
+
+def _server(text: str) -> tuple[str, int]:
+    if text.startswith("["):
+        address, _, port = text[1:].partition("]")
+        return address, int(port.removeprefix(":") or 53)
+    if text.count(":") == 1:
+        address, _, port = text.partition(":")
+        return address, int(port)
+    return text, 53
