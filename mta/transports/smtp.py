@@ -7,43 +7,36 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mta.errors import ExpansionError, ForcedFailure, TemporaryFailure
+from mta.errors import ExpansionError, TemporaryFailure
 from mta.expand.context import Context
 from mta.expand.option_types import (
-    ClientList,
     Expanded,
     ExpandedBoolean,
     ExpandedInteger,
     HostList,
 )
 from mta.host import Host
-from mta.interfaces import ITemplate
-from mta.options import Boolean, Integer, Interval, Option, Source, split_list
+from mta.options import Boolean, Integer, Interval, Option, Source
 from mta.recipient import Outcome
 from mta.smtp.client_transaction import Envelope
-from mta.taint import untainted
-from mta.tls.policy import ClientTLSPolicy, Start, Verify
 from mta.transports.base import Batch, Prepared, Transport, transport
 from mta.transports.host_lock import HostLock
 from mta.transports.smtp_connections import Connections
 from mta.transports.smtp_delivery import HostTour
 from mta.transports.smtp_hosts import (
     find_hosts,
-    host_key,
-    interface_for,
-    port_number,
     shuffled,
-    with_port,
 )
 from mta.transports.smtp_link import HostSettings, Opener
 from mta.transports.smtp_problems import Problem, Scope
 from mta.transports.smtp_progress import Progress
 from mta.transports.smtp_sending import Sending
+from mta.transports.smtp_settings import PORTS, depends_on_nothing, settings_for
 
 if TYPE_CHECKING:
     from mta.smtp.client_failure import TimeLimits
 
-_PORTS = {"smtp": 25, "lmtp": 24, "smtps": 465, "submissions": 465}
+KNOWN_LIMIT = 1000
 
 
 class _ProtocolType:
@@ -51,7 +44,7 @@ class _ProtocolType:
 
     def parse(self, text: str, source: Source) -> str:
         word = text.strip().lower()
-        if word not in _PORTS:
+        if word not in PORTS:
             raise source.error(f'"{text}" is not smtp, lmtp, smtps or submissions')
         return word
 
@@ -162,6 +155,8 @@ class SMTPTransport(Transport):
         """Take the reactor to connect with."""
         self._reactor = reactor
         self._connections = Connections(reactor)
+        self._known_settings: dict[Host, HostSettings] = {}
+        self._is_constant = depends_on_nothing(self)
 
     async def close(self) -> None:
         """Close the connections that wait for another message."""
@@ -261,7 +256,12 @@ class SMTPTransport(Transport):
         )
 
         async def settings(host: Host) -> HostSettings:
-            return await self._settings(host, context)
+            known = self._known_settings.get(host)
+            if known is None:
+                known = await settings_for(self, host, context)
+                if self._is_constant and len(self._known_settings) < KNOWN_LIMIT:
+                    self._known_settings[host] = known
+            return known
 
         return HostTour(
             progress=progress,
@@ -306,83 +306,3 @@ class SMTPTransport(Transport):
         except OSError as error:
             text = f"failed to lock {name}: {error.strerror}"
             raise TemporaryFailure("local problem", log_text=text) from error
-
-    async def _settings(self, host: Host, context: Context) -> HostSettings:
-        default = _PORTS[self.protocol]
-        port = default if host.port is None else host.port
-        if host.port is None and self.port is not None:
-            try:
-                port = port_number(await self.port.expand(context))
-            except ValueError as error:
-                raise TemporaryFailure(str(error)) from error
-        interfaces = split_list(await _expanded(self.interface, context))
-        interface = interface_for(host.ip_address, interfaces)
-        with_address = await self.retry_include_ip_address.value(context)
-        key = host_key(host, port, interface, with_address=with_address)
-        host = with_port(host, port)
-        return HostSettings(
-            host=host,
-            port=port,
-            interface=interface,
-            helo=await self.helo_data.expand(context),
-            policy=await self._tls_policy(host, context),
-            retry_key=key,
-            message_key=f"{key}:{context.message.message_id if context.message else ''}",
-            is_lmtp=self.protocol == "lmtp",
-            esmtp=not await _matches(self.hosts_avoid_esmtp, host, context),
-            pipelining=not await _matches(self.hosts_avoid_pipelining, host, context),
-            chunking=await _matches(self.hosts_try_chunking, host, context),
-            serialize=await _matches(self.serialize_hosts, host, context),
-            clear_after_refusal=self.tls_tempfail_tryclear,
-            keepalive=self.keepalive,
-        )
-
-    async def _tls_policy(self, host: Host, context: Context) -> ClientTLSPolicy:
-        if self.protocol in ("smtps", "submissions"):
-            start = Start.ON_CONNECT
-        elif await _matches(self.hosts_avoid_tls, host, context):
-            return ClientTLSPolicy(Start.NEVER, Verify.NEVER)
-        elif await _matches(self.hosts_require_tls, host, context):
-            start = Start.REQUIRED
-        else:
-            start = Start.OFFERED
-        verify = Verify.NEVER
-        must, may = self.tls_verify_hosts, self.tls_try_verify_hosts
-        if _is_empty(must) and _is_empty(may):
-            # Exim chapter 30: as it was before there were two lists.
-            verify = Verify.REQUIRE
-        elif await _matches(must, host, context):
-            verify = Verify.REQUIRE
-        elif await _matches(may, host, context):
-            verify = Verify.TRY
-        certificates = await _expanded(self.tls_verify_certificates, context)
-        named = await _matches(self.tls_verify_cert_hostnames, host, context)
-        return ClientTLSPolicy(
-            start,
-            verify,
-            host.name if named and verify is not Verify.NEVER else "",
-            await _expanded(self.tls_sni, context),
-            untainted(certificates, "tls_verify_certificates") or "system",
-        )
-
-
-async def _expanded(template: ITemplate | None, context: Context) -> str:
-    """Return an option's text; a forced failure is as if it were not set."""
-    if template is None:
-        return ""
-    try:
-        return (await template.expand(context)).strip()
-    except ForcedFailure:
-        return ""
-
-
-async def _matches(hosts: ClientList | None, host: Host, context: Context) -> bool:
-    if hosts is None:
-        return False
-    if hosts.text == "*":
-        return True
-    return await hosts.match_host(host, context) is not None
-
-
-def _is_empty(hosts: ClientList | None) -> bool:
-    return hosts is None or not hosts.text.strip()

@@ -79,9 +79,12 @@ class HostTour:
         return busy
 
     def _is_due(self, settings: HostSettings) -> bool:
-        hints = self.progress.batch.hints
-        return hints is None or (
-            hints.is_due(settings.retry_key) and hints.is_due(settings.message_key)
+        batch = self.progress.batch
+        if batch.hints is None:
+            return True
+        message_key = settings.message_key(batch.message.message_id)
+        return batch.hints.is_due(settings.retry_key) and batch.hints.is_due(
+            message_key
         )
 
     def _has_expired(self, settings: HostSettings) -> bool:

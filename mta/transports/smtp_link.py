@@ -43,7 +43,6 @@ class HostSettings:
     helo: str
     policy: ClientTLSPolicy
     retry_key: str
-    message_key: str
     is_lmtp: bool = False
     esmtp: bool = True
     pipelining: bool = True
@@ -51,6 +50,10 @@ class HostSettings:
     serialize: bool = False
     clear_after_refusal: bool = True
     keepalive: bool = True
+
+    def message_key(self, message_id: str) -> str:
+        """Return the key of the retry time of one message at this host."""
+        return f"{self.retry_key}:{message_id}"
 
     @property
     def connection_key(self) -> Hashable:

@@ -87,8 +87,9 @@ def _end_verdict(
 class OutcomeMaker:
     """Makes the outcomes of one delivery, log fields in Exim's order."""
 
-    def __init__(self, logs: ILogs | None) -> None:
+    def __init__(self, logs: ILogs | None, message_id: str) -> None:
         self._logs = logs
+        self._message_id = message_id
 
     def delivered(
         self,
@@ -129,7 +130,7 @@ class OutcomeMaker:
         if settings is not None and problem.scope is Scope.HOST:
             key = settings.retry_key
         elif settings is not None and problem.scope is Scope.MESSAGE:
-            key = settings.message_key
+            key = settings.message_key(self._message_id)
         return Outcome(
             address,
             Result.FAILED if permanent else Result.DEFERRED,

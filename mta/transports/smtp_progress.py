@@ -28,7 +28,7 @@ class Progress:
 
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
-        self.outcomes = OutcomeMaker(batch.context.site.logs)
+        self.outcomes = OutcomeMaker(batch.context.site.logs, batch.message.message_id)
         self.pending: list[RoutedAddress] = list(batch.addresses)
         self.settled: list[Outcome] = []
         self.awaiting: dict[int, Outcome] = {}
@@ -66,7 +66,7 @@ class Progress:
         if hints is not None and Scope.HOST not in scopes:
             hints.succeeded(settings.retry_key)
             if Scope.MESSAGE not in scopes:
-                hints.succeeded(settings.message_key)
+                hints.succeeded(settings.message_key(self.batch.message.message_id))
 
     def host_failed(self, settings: HostSettings, problem: Problem) -> None:
         """Note that no transaction could be begun with a host."""
@@ -125,9 +125,11 @@ class Progress:
         hints = self.batch.hints
         if hints is None or problem.scope is Scope.RECIPIENT:
             return
-        is_host = problem.scope is Scope.HOST
+        key = settings.retry_key
+        if problem.scope is Scope.MESSAGE:
+            key = settings.message_key(self.batch.message.message_id)
         hints.failed(
-            settings.retry_key if is_host else settings.message_key,
+            key,
             domain=address.domain,
             host=settings.host.name,
             error_name=problem.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mta.recipient import RoutedAddress
@@ -186,9 +186,10 @@ class Sending:
             )
             for address in addresses
         ]
+        self.envelope.recipients = recipients
         return ClientTransaction(
             link.client.session,
-            replace(self.envelope, recipients=recipients),
+            self.envelope,
             pipelining=settings.pipelining,
             chunking=settings.chunking,
         )
