@@ -23,7 +23,7 @@ from mta.transports.smtp_link import HostSettings
 if TYPE_CHECKING:
     from mta.transports.smtp import SMTPTransport
 
-_PORTS = {"smtp": 25, "lmtp": 24, "smtps": 465, "submissions": 465}
+PORTS = {"smtp": 25, "lmtp": 24, "smtps": 465, "submissions": 465}
 
 
 async def settings_for(
