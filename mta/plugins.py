@@ -84,7 +84,7 @@ def _elsewhere(interface: InterfaceClass) -> Iterator[Any]:
     if _has_plugins_of_others():
         from twisted.plugin import getPlugins  # noqa: PLC0415 - start-up time
 
-        yield from getPlugins(interface)
+        yield from getPlugins(interface)  # type: ignore[arg-type]
 
 
 @cache

@@ -123,17 +123,28 @@ class Capture(Node):
         return captures[self.number] if self.number < len(captures) else ""
 
 
+def step_of(part: Node) -> str | Callable[[Context], str]:
+    """Return the shortest way to a part's value: itself, or what to call for it."""
+    if isinstance(part, Literal):
+        return part.text
+    return part.function if isinstance(part, Variable) else part.now
+
+
 class Concatenation(Node):
     """Several parts, one after the other; one tainted part taints the whole."""
 
-    __slots__ = ("parts", "waits")
+    __slots__ = ("parts", "steps", "waits")
 
     def __init__(self, parts: list[Node]) -> None:
         self.parts = parts
         self.waits = any_waits(parts)
+        self.steps = [step_of(part) for part in parts]
 
     def now(self, context: Context) -> str:
-        texts = [part.now(context) for part in self.parts]
+        texts = [
+            step if step.__class__ is str else step(context) or ""  # type: ignore[operator]
+            for step in self.steps
+        ]
         for text in texts:
             if text.__class__ is Tainted:
                 return Tainted("".join(texts))

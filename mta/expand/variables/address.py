@@ -12,8 +12,7 @@ from mta.taint import carry
 @variable("local_part")
 def local_part(context: Context) -> str:
     """The local part, unquoted and without prefix and suffix."""
-    addresses = context.addresses
-    if len(addresses) > 1:
+    if context.addresses and len(context.addresses) > 1:
         return ""
     address = context.address
     if address is None:
@@ -27,7 +26,7 @@ def local_part(context: Context) -> str:
 def domain(context: Context) -> str:
     """The domain in lower case."""
     addresses = context.addresses
-    if len(addresses) > 1:
+    if addresses and len(addresses) > 1:
         first = addresses[0].domain
         return first if all(other.domain == first for other in addresses) else ""
     address = context.address
