@@ -27,12 +27,18 @@ class Content:
         """Give the octets in order; a short message is one piece."""
         inline = self.prepared.body.inline
         if inline is not None:
-            whole = self._converted(self.prepared.start + inline, is_start=True)
-            yield self.prefix + whole + self.suffix
+            octets = self.prepared.start + inline
+            if not self.crlf:
+                octets = octets.replace(b"\r\n", b"\n")
+            if self.check:
+                octets = b"".join(self._escaped(iter((octets,))))
+            yield self.prefix + octets + self.suffix
             return
         if self.prefix:
             yield self.prefix
-        yield from self._converted_pieces()
+        chunks = self.prepared.chunks()
+        chunks = chunks if self.crlf else _with_lf(chunks)
+        yield from self._escaped(chunks) if self.check else chunks
         if self.suffix:
             yield self.suffix
 
@@ -40,34 +46,36 @@ class Content:
         """Return how many octets there are; a long message is read for it."""
         return sum(len(piece) for piece in self.pieces())
 
-    def _converted_pieces(self) -> Iterator[bytes]:
-        held = b""
-        is_start = True
-        for chunk in self.prepared.chunks():
-            octets = held + chunk
-            cut = self._safe_cut(octets)
-            held = octets[cut:]
-            if cut:
-                yield self._converted(octets[:cut], is_start=is_start)
-                is_start = False
-        if held:
-            yield self._converted(held, is_start=is_start)
+    def _escaped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        # A line end stands before the first line while this runs, so that the
+        # start of every line looks the same; it is taken off again.
+        wanted, escaped = b"\n" + self.check, b"\n" + self.escape
+        held, skip = b"\n", 1
+        for chunk in chunks:
+            parts = (held + chunk).split(wanted)
+            keep = _length_of_beginning(parts[-1], wanted)
+            held = parts[-1][len(parts[-1]) - keep :]
+            parts[-1] = parts[-1][: len(parts[-1]) - keep]
+            octets = escaped.join(parts)
+            if octets:
+                yield octets[skip:]
+                skip = 0
+        yield held[skip:]
 
-    def _safe_cut(self, octets: bytes) -> int:
-        # Nothing that is replaced may straddle the cut: neither CRLF nor a line end
-        # with the checked string.
-        start = max(0, len(octets) - len(self.check) - 2)
-        for position in range(start, len(octets)):
-            if octets[position] in b"\r\n":
-                return position
-        return len(octets)
 
-    def _converted(self, octets: bytes, *, is_start: bool) -> bytes:
-        if not self.crlf:
-            octets = octets.replace(b"\r\n", b"\n")
-        check = self.check
-        if check and check in octets:
-            octets = octets.replace(b"\n" + check, b"\n" + self.escape)
-            if is_start and octets.startswith(check):
-                octets = self.escape + octets[len(check) :]
-        return octets
+def _with_lf(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    held = b""
+    for chunk in chunks:
+        octets = held + chunk
+        held = b"\r" if octets.endswith(b"\r") else b""
+        yield octets[: len(octets) - len(held)].replace(b"\r\n", b"\n")
+    if held:
+        yield held
+
+
+def _length_of_beginning(octets: bytes, wanted: bytes) -> int:
+    """Return how many octets at the end may be the beginning of what is wanted."""
+    for length in range(min(len(wanted) - 1, len(octets)), 0, -1):
+        if octets.endswith(wanted[:length]):
+            return length
+    return 0
