@@ -16,7 +16,8 @@ from mta.message import Message
 from mta.recipient import Outcome, Result, RoutedAddress
 from mta.transports.base import Batch, Transport
 
-LATER = 900.0
+LATER = 900.0  # also of failures whose report could not be written
+BUSY_SECONDS = 60.0
 RCPT_REFUSED = -44
 
 
@@ -37,10 +38,14 @@ class BatchDelivery:
         context = self._context(progress, one)
         hints = self._retry.for_batch(message, context, forced=progress.forced)
         batch = Batch(message, one.addresses, context, one.return_path, hints)
+        begun = self._retry.now()
         outcomes = await self._outcomes(one.transport, batch)
+        took = self._retry.now() - begun
         await hints.settle()
         results: list[Delivered | Waiting | Failed] = []
         for outcome in outcomes:
+            outcome.local = not one.transport.is_remote
+            outcome.took = outcome.took or took
             if outcome.freeze:
                 progress.freeze = progress.freeze or ""
             if outcome.result is Result.DELIVERED:
@@ -144,7 +149,8 @@ class BatchDelivery:
             if prospect is not None:
                 return prospect
             if outcome.error in RETRY_TIME_NOT_REACHED:
-                return Prospect(False, self._retry.now() + LATER)
+                # No host failed or was passed over: all are busy with others.
+                return Prospect(False, self._retry.now() + BUSY_SECONDS)
         own = _own_key(outcome.address, transport, message)
         hints.failed(
             own,

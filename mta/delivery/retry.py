@@ -15,6 +15,8 @@ from mta.options import Configurable, Interval, Option, Source
 
 HINT_KIND = "retry"
 INTERVAL_LIMIT = 86400
+ABSENT_SECONDS = 10.0
+ABSENT_LIMIT = 10_000
 # The year 2100: what has no time of its own waits for a queue run.
 PARKED = 4102444800.0
 
@@ -93,6 +95,9 @@ class Retry:
         self._expire = options.retry_data_expire
         self._interval_max = min(options.retry_interval_max, INTERVAL_LIMIT)
         self._clock = clock
+        # Keys that are known to be absent, and until when that is believed: what
+        # works is forgotten at every delivery, and mostly there is nothing.
+        self._absent: dict[str, float] = {}
 
     def now(self) -> float:
         """The time by which everything here is measured."""
@@ -110,8 +115,14 @@ class Retry:
 
     def forget(self, key: str) -> None:
         """Forget a key, since it works."""
+        now = self._clock()
+        if self._absent.get(key, 0.0) > now:
+            return
         if self._hints.get(HINT_KIND, key) is not None:
             self._hints.delete(HINT_KIND, key)
+        if len(self._absent) >= ABSENT_LIMIT:
+            self._absent.clear()
+        self._absent[key] = now + ABSENT_SECONDS
 
     async def rule_for(
         self,
@@ -169,6 +180,7 @@ class Retry:
         return Prospect(expired, entry.next_try, first + rule.cutoff)
 
     def _put(self, key: str, entry: RetryEntry) -> None:
+        self._absent.pop(key, None)
         value = [
             entry.first,
             entry.last,
