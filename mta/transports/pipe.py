@@ -36,10 +36,10 @@ _NOT_RUN = 127
 class _StatusListType:
     name = "exit status list"
 
-    def parse(self, text: str, source: Source) -> frozenset[int] | None:
-        """Return the numbers, or None for ``*``, which means all."""
+    def parse(self, text: str, source: Source) -> frozenset[int]:
+        """Return the numbers; ``*`` means all but zero."""
         if text.strip() == "*":
-            return None
+            return frozenset(range(1, 256))
         try:
             return frozenset(int(item) for item in split_list(text))
         except ValueError as error:
@@ -312,8 +312,7 @@ class PipeTransport(Transport):
             text += f" ({ending.not_run or 'it may not exist'})"
         text += f": {command}"
         # What is to be returned to the sender is not tried again.
-        is_listed = self.temp_errors is None or ending.status in self.temp_errors
-        if is_listed and not self.return_output:
+        if ending.status in self.temp_errors and not self.return_output:
             return TemporaryFailure("local delivery failed", log_text=text)
         return _failure(text)
 
