@@ -15,6 +15,7 @@ from mta.transports.base import mail_date
 DIAGNOSTIC_LIMIT = 900
 EXPIRED = "5.4.7"
 _ENHANCED_STATUS = re.compile(r"\d{3}[ -]([245]\.\d{1,3}\.\d{1,3})\b")
+_XTEXT = re.compile(rb"\+([0-9A-Fa-f]{2})")
 _TEXT_FIELDS = (
     b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
 )
@@ -123,7 +124,8 @@ class ReportWriter:
     def _message_fields(self, message: Message) -> list[str]:
         lines = []
         if message.envelope_id:
-            lines.append(f"Original-Envelope-Id: {one_line(message.envelope_id)}")
+            identifier = one_line(from_xtext(message.envelope_id))
+            lines.append(f"Original-Envelope-Id: {identifier}")
         lines.append(f"Reporting-MTA: dns; {self._reporting_host}")
         lines.append(f"Arrival-Date: {mail_date(message.received_at)}")
         return lines
@@ -136,7 +138,8 @@ def _recipient_fields(report: Report, outcome: Outcome, now: float) -> list[str]
         kind, separator, value = original.partition(";")
         if not separator:
             kind, value = "rfc822", original
-        lines.append(f"Original-Recipient: {one_line(kind)};{one_line(value)}")
+        value = one_line(from_xtext(value))
+        lines.append(f"Original-Recipient: {one_line(kind)};{value}")
     final = final_recipient(outcome)
     kind = "rfc822" if final.isascii() else "utf-8"
     lines.append(f"Final-Recipient: {kind};{one_line(final)}")
@@ -178,6 +181,16 @@ def status_of(action: Action, outcome: Outcome) -> str:
     if action is Action.FAILED and status[:1] == "4":
         return EXPIRED
     return f"{wanted}.0.0"
+
+
+def from_xtext(text: str) -> str:
+    """Return what the xtext of an SMTP parameter stands for (RFC 3461, section 4)."""
+    if "+" not in text:
+        return text
+    octets = _XTEXT.sub(
+        lambda match: bytes([int(match[1], 16)]), text.encode("utf-8", "replace")
+    )
+    return octets.decode("utf-8", "replace")
 
 
 def one_line(text: str) -> str:

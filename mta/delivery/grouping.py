@@ -77,7 +77,18 @@ def _limit(transport: Transport, address: RoutedAddress) -> int:
     if address.pipe_command or address.file_name or address.reply_text is not None:
         return 1
     batch_max: int = getattr(transport, "batch_max", 1)
+    if batch_max != 1 and _depends_on_local_part(transport):
+        return 1
     return batch_max
+
+
+def _depends_on_local_part(transport: Transport) -> bool:
+    """Return whether an option's text is another one for each local part."""
+    return any(
+        "local_part" in setting.text
+        for settings in transport.settings.values()
+        for setting in settings
+    )
 
 
 def _key(address: RoutedAddress, path: Address) -> tuple[Any, ...]:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from mta.delivery.attempt import Attempt, AttemptResult
@@ -26,6 +26,7 @@ from mta.message import Message
 MEMORY_LIMIT = 1000
 SWEEP_SECONDS = 60.0
 RUN_LIMIT = 1_000_000
+STOP_SECONDS = 20.0
 
 
 class QueueRunner(Service):
@@ -66,9 +67,11 @@ class QueueRunner(Service):
         self._is_sweeping = False
         self._has_more = False
         self._runs = 0
+        self._is_stopping = False
 
     def startService(self) -> None:
         """Begin to deliver, with what was left when the last process ended."""
+        self._is_stopping = False
         super().startService()  # type: ignore[no-untyped-call]
         if not self._options.queue_only:
             self._schedule("sweep", 0, self._sweep)
@@ -76,7 +79,11 @@ class QueueRunner(Service):
             self._schedule("run", 0, self._run_periodically)
 
     def stopService(self) -> Deferred[None]:
-        """Take up nothing more; ends when the deliveries being made have ended."""
+        """Take up nothing more; ends when what is being delivered has ended.
+
+        A delivery that takes too long is left to the end of the process.
+        """
+        self._is_stopping = True
         super().stopService()  # type: ignore[no-untyped-call]
         for timer in self._timers.values():
             if timer.active():
@@ -87,8 +94,15 @@ class QueueRunner(Service):
     async def _wind_up(self) -> None:
         arrived, self._arrived = self._arrived, deque()
         for message in arrived:
-            await self._guard(self._follow(self._messages.put_off(message)))
-        await self.when_idle()
+            await self._guard(self._messages.put_off(message))
+        idle = Deferred.fromCoroutine(self.when_idle())
+        timer = self._clock.callLater(STOP_SECONDS, idle.cancel)
+        try:
+            await idle
+        except CancelledError:
+            self._logs.main(f"{len(self._active)} deliveries cut short")
+        if timer.active():
+            timer.cancel()
 
     async def when_idle(self) -> None:
         """Wait until nothing is being delivered."""
@@ -104,7 +118,7 @@ class QueueRunner(Service):
         """Take a message that has just been put into the queue by this process."""
         if message.frozen or message.queue_only or self._options.queue_only:
             self._start(self._follow(self._messages.park(message)))
-        elif len(self._arrived) >= MEMORY_LIMIT:
+        elif self._is_stopping or len(self._arrived) >= MEMORY_LIMIT:
             self._start(self._follow(self._messages.put_off(message)))
         else:
             self._arrived.append(message)

@@ -63,19 +63,19 @@ class ContentTests(SynchronousTestCase):
 
     def test_status_fields(self) -> None:
         """Every field of RFC 3464 that is known is there."""
-        self.message.envelope_id = "QQ314159"
+        self.message.envelope_id = "QQ+2B314159"
         found = outcome(
             host=Host("mx.far.example", "192.0.2.1"),
             reply="550-5.1.1 No such\n550 5.1.1 user",
         )
-        found.address.recipient.original = "rfc822;B@far.example"
+        found.address.recipient.original = "rfc822;B+3Dx@far.example"
 
         whole, one = self.write(found).get_payload()[1].get_payload()
 
-        self.assertEqual(whole["Original-Envelope-Id"], "QQ314159")
+        self.assertEqual(whole["Original-Envelope-Id"], "QQ+314159")
         self.assertEqual(whole["Reporting-MTA"], "dns; mx.example.com")
         self.assertIsNotNone(email.utils.parsedate(whole["Arrival-Date"]))
-        self.assertEqual(one["Original-Recipient"], "rfc822;B@far.example")
+        self.assertEqual(one["Original-Recipient"], "rfc822;B=x@far.example")
         self.assertEqual(one["Final-Recipient"], "rfc822;b@far.example")
         self.assertEqual(one["Action"], "failed")
         self.assertEqual(one["Status"], "5.1.1")

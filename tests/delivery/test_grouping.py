@@ -86,6 +86,18 @@ class GroupTests(SynchronousTestCase):
             [("batched", 2), ("batched", 1), ("local", 1), ("local", 1), ("remote", 1)],
         )
 
+    def test_one_for_each_local_part(self) -> None:
+        """A transport whose options name the local part takes no batches."""
+        made = TableTransport.with_texts(
+            {"home_directory": "/h/x_local_part"}, name="n"
+        )
+        made.is_remote, made.batch_max = False, 5
+        self.transports["n"] = made
+
+        sizes = self.sizes(address("a@l.example", "n"), address("b@l.example", "n"))
+
+        self.assertEqual(sizes, [("n", 1), ("n", 1)])
+
 
 class ErrorsPathTests(SynchronousTestCase):
     def test_who(self) -> None:

@@ -9,8 +9,11 @@ import email.policy
 from twisted.trial.unittest import SynchronousTestCase
 
 from mta.address import NULL_PATH, parse_address
+from mta.delivery.bounce_options import BounceOptions
 from mta.delivery.progress import Failed
-from mta.message import Message
+from mta.expand.context import Context, Site
+from mta.expand.registry import Language
+from mta.message import HeaderSection, Message
 from mta.recipient import Outcome, Result, RoutedAddress
 from mta.testing import result_of
 from tests.delivery.fakes import Rig
@@ -186,3 +189,28 @@ class WarningTests(Case):
         sent = result_of(self.rig.reports.delay(message, outcomes, None))
 
         self.assertIsNone(sent)
+
+
+class DefaultConditionTests(SynchronousTestCase):
+    def test_robots_and_lists(self) -> None:
+        """By default neither lists nor robots are warned, and people are."""
+        language = Language.load()
+        options = BounceOptions(language=language)
+        site = Site(language=language, qualify_domain="example.com")
+
+        for field, wanted in (
+            (b"Subject: hello", "yes"),
+            (b"List-Id: <l.example>", "no"),
+            (b"Precedence: bulk", "no"),
+            (b"Auto-Submitted: auto-generated", "no"),
+            (b"Auto-Submitted: no", "yes"),
+        ):
+            with self.subTest(field=field):
+                message = Message(header=HeaderSection(field + b"\r\n"))
+                context = Context(site, message=message)
+                template = options.delay_warning_condition
+                self.assertEqual(result_of(template.expand(context)), wanted)
+                self.assertEqual(
+                    result_of(options.dsn_from.expand(context)),
+                    "Mail Delivery System <Mailer-Daemon@example.com>",
+                )
