@@ -60,7 +60,7 @@ class DeliveryLog:
         logs, error = self._logs, outcome.error
         if error in RETRY_TIME_NOT_REACHED and not logs.selects("retry_defer"):
             return
-        parts = [f"== {self.shown(outcome.address)}"]
+        parts = [f"== {self.shown(outcome.address, success=False)}"]
         parts += self._places(outcome.address)
         text = outcome.text
         parts.append(f"defer ({error})")

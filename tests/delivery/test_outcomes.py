@@ -81,6 +81,16 @@ class LineTests(Case):
             ],
         )
 
+    def test_deferred_locally(self) -> None:
+        """A local address that waits is shown whole, unlike one that is delivered."""
+        log, logs = self.log()
+        address = self.address("alice@example.com")
+        address.router = "here"
+
+        log.deferred(self.message, Outcome(address, Result.DEFERRED, "no", error=-22))
+
+        self.assertTrue(logs.lines[0].startswith("== alice@example.com R=here"))
+
     def test_retry_defer(self) -> None:
         """Lines that only say "not yet" are left out without retry_defer."""
         logs = MemoryLogs([])
