@@ -85,7 +85,8 @@ class CommandRunner:
         running.process = process
         timer = self._reactor.callLater(TIMEOUT, running.stop, "command timed out")
         try:
-            return await running.ended
+            result: tuple[int, str] = await running.ended
+            return result
         finally:
             if timer.active():
                 timer.cancel()
@@ -128,8 +129,14 @@ class _Running:
 
     def stop(self, problem: str) -> None:
         """End the process, which has failed."""
-        if not self.problem:
-            self.problem = problem
+        if self.problem:
+            return
+        from twisted.internet.error import ProcessExitedAlready  # noqa: PLC0415 - as above
+
+        self.problem = problem
+        try:
             self.process.signalProcess("KILL")
-            # Its children may hold the pipes open.
-            self.process.loseConnection()
+        except ProcessExitedAlready:
+            pass
+        # Its children may hold the pipes open.
+        self.process.loseConnection()

@@ -50,7 +50,10 @@ def _matches_digest(scheme: str, password: str, encoded: str) -> bool:
 def _matches_crypt(password: str, encrypted: str) -> bool:
     if not encrypted:
         return False
-    result = _crypt()(str(password), str(encrypted))
+    try:
+        result = _crypt()(str(password), str(encrypted))
+    except (OSError, ValueError):
+        return False
     if result is None or result.startswith("*"):
         return False
     return _equal(result.encode(), encrypted.encode("utf-8", "surrogateescape"))
