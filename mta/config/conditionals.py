@@ -37,6 +37,7 @@ class Conditionals:
 
     def __init__(self) -> None:
         self._open: list[tuple[Branch, bool]] = []
+        self._begun: list[int] = []
 
     @property
     def counts(self) -> bool:
@@ -44,21 +45,23 @@ class Conditionals:
         return not self._open or self._open[-1][0] is Branch.TAKEN
 
     @property
-    def is_open(self) -> bool:
-        """Whether an ``.endif`` is still to come."""
-        return bool(self._open)
+    def open_since(self) -> int:
+        """The line whose ``.endif`` is still to come; 0 for none."""
+        return self._begun[-1] if self._begun else 0
 
-    def obey(self, word: str, is_defined: bool) -> None:
+    def obey(self, word: str, is_defined: bool, line: int) -> None:
         """Follow a directive, on whose line a macro was replaced or not."""
         holds = not is_defined if word.endswith("ndef") else is_defined
         if word in (".ifdef", ".ifndef"):
             branch = Branch.TAKEN if holds else Branch.WAITING
             self._open.append((branch if self.counts else Branch.DEAD, False))
+            self._begun.append(line)
             return
         if not self._open:
             raise ConditionalError(f'"{word}" without a preceding ".ifdef"')
         branch, had_else = self._open.pop()
         if word == ".endif":
+            self._begun.pop()
             return
         if had_else:
             raise ConditionalError(f'"{word}" follows ".else"')

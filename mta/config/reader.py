@@ -90,9 +90,9 @@ class Reader:
                     raise line.error(f'unknown directive "{word}"')
             if conditionals.counts and not stripped.startswith("#"):
                 yield line
-        if conditionals.is_open:
-            line = LogicalLine("", path, len(texts))
-            raise line.error('".endif" is missing at the end of the file')
+        if conditionals.open_since:
+            line = LogicalLine("", path, conditionals.open_since)
+            raise line.error('the ".endif" for this line is missing')
         self._including.pop()
 
     def _replace_macros(self, raw: str) -> tuple[str, bool]:
@@ -161,7 +161,7 @@ def _obey(
     conditionals: Conditionals, word: str, is_replaced: bool, line: LogicalLine
 ) -> None:
     try:
-        conditionals.obey(word, is_replaced)
+        conditionals.obey(word, is_replaced, line.line)
     except ConditionalError as error:
         raise line.error(str(error)) from error
 

@@ -25,6 +25,14 @@ class Problems:
         else:
             self.found.append(error)
 
+    def in_order_of(self, lines: list[LogicalLine]) -> list[ConfigurationError]:
+        """Return the errors as a reader of the file meets them."""
+        places = {(line.file, line.line): number for number, line in enumerate(lines)}
+        end = len(lines)
+        return sorted(
+            self.found, key=lambda error: places.get((error.file, error.line), end)
+        )
+
     @contextmanager
     def collect(self) -> Iterator[None]:
         """Keep the error that is raised within, and go on."""

@@ -61,7 +61,7 @@ def read_configuration(
     if not problems:
         check_references(configuration, problems)
     if problems:
-        raise ConfigurationErrors(problems.found) from None
+        raise ConfigurationErrors(problems.in_order_of(configuration.lines))
     return configuration
 
 

@@ -16,7 +16,7 @@ class ConditionalsTests(SynchronousTestCase):
         """Return whether lines count after some directives."""
         conditionals = Conditionals()
         for word, is_defined in directives:
-            conditionals.obey(word, is_defined)
+            conditionals.obey(word, is_defined, 1)
         return conditionals.counts
 
     def test_table_is_complete(self) -> None:
@@ -61,24 +61,24 @@ class ConditionalsTests(SynchronousTestCase):
     def test_endif(self) -> None:
         """.endif returns to what was before."""
         conditionals = Conditionals()
-        conditionals.obey(".ifdef", True)
-        conditionals.obey(".ifdef", False)
-        conditionals.obey(".endif", False)
+        conditionals.obey(".ifdef", True, 4)
+        conditionals.obey(".ifdef", False, 5)
+        conditionals.obey(".endif", False, 6)
 
         self.assertTrue(conditionals.counts)
-        self.assertTrue(conditionals.is_open)
-        conditionals.obey(".endif", False)
-        self.assertFalse(conditionals.is_open)
+        self.assertEqual(conditionals.open_since, 4)
+        conditionals.obey(".endif", False, 6)
+        self.assertEqual(conditionals.open_since, 0)
 
     def test_without_ifdef(self) -> None:
         """The others need an .ifdef before them."""
         for word in (".endif", ".else", ".elifdef"):
-            self.assertRaises(ConditionalError, Conditionals().obey, word, True)
+            self.assertRaises(ConditionalError, Conditionals().obey, word, True, 1)
 
     def test_after_else(self) -> None:
         """Only .endif may follow .else."""
         for word in (".else", ".elifdef"):
             conditionals = Conditionals()
-            conditionals.obey(".ifdef", False)
-            conditionals.obey(".else", False)
-            self.assertRaises(ConditionalError, conditionals.obey, word, True)
+            conditionals.obey(".ifdef", False, 5)
+            conditionals.obey(".else", False, 6)
+            self.assertRaises(ConditionalError, conditionals.obey, word, True, 7)

@@ -162,7 +162,10 @@ class ConditionalLineTests(ReaderCase):
 
     def test_missing_endif(self) -> None:
         """Every .ifdef must be closed in its own file."""
-        self.assertIn('".endif" is missing', self.error(".ifdef GIVEN\na\n"))
+        error = self.error("a\n.ifdef GIVEN\nb\n")
+
+        self.assertIn("line 2 of", error)
+        self.assertIn('".endif" for this line is missing', error)
 
     def test_too_many(self) -> None:
         """An .endif too many is an error with its line."""
