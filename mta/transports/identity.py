@@ -110,6 +110,7 @@ class ThreadIdentity:
         self._ctypes: Any = None
         self._library: Any = None
         self._own: tuple[int, int, list[int]] = (0, 0, [])
+        self._current: Identity | None = None
 
     @contextmanager
     def of(self, identity: Identity | None) -> Iterator[None]:
@@ -117,14 +118,22 @@ class ThreadIdentity:
 
         Raises OSError where the system does not let us.
         """
-        if identity is None:
+        before = self._current
+        if identity is None or identity == before:
             yield
             return
         try:
-            self._take(identity.uid, identity.gid, [])
+            self._become(identity)
             yield
         finally:
+            self._become(before)
+
+    def _become(self, identity: Identity | None) -> None:
+        if identity is None:
             self._take(*self._own)
+        else:
+            self._take(identity.uid, identity.gid, [])
+        self._current = identity
 
     def _take(self, uid: int, gid: int, groups: list[int]) -> None:
         if self._library is None:

@@ -62,29 +62,48 @@ class FileWriter:
 
     def work(self, jobs: list[FileJob]) -> list[TemporaryFailure | None]:
         """Write the messages; return a failure, or None, for each."""
-        for step in (self._open, self._write, self._flush, self._rename):
+        self._as_users(self._open, jobs)
+        for step in (self._write, self._flush):
             for job in jobs:
-                if job.failure is None:
-                    self._try(step, job)
+                self._try(step, job)
+        self._as_users(self._rename, jobs)
         self._flush_directories([job for job in jobs if job.failure is None])
         return [job.failure for job in jobs]
 
+    def _as_users(self, step: Callable[[FileJob], None], jobs: list[FileJob]) -> None:
+        # To become another user takes longer than to rename a file.
+        users: dict[Identity | None, list[FileJob]] = {}
+        for job in jobs:
+            users.setdefault(job.identity, []).append(job)
+        for identity, theirs in users.items():
+            try:
+                with self._identities.of(identity):
+                    for job in theirs:
+                        self._try(step, job)
+            except OSError as error:
+                for job in theirs:
+                    self._fail(job, error)
+
     def _try(self, step: Callable[[FileJob], None], job: FileJob) -> None:
+        if job.failure is not None:
+            return
         try:
             step(job)
         except TemporaryFailure as failure:
             job.failure = failure
         except OSError as error:
-            job.failure = system_failure(f"while writing to {job.directory}", error)
-            self._clean_up(job)
+            self._fail(job, error)
+
+    def _fail(self, job: FileJob, error: OSError) -> None:
+        job.failure = system_failure(f"while writing to {job.directory}", error)
+        self._clean_up(job)
 
     def _open(self, job: FileJob) -> None:
-        with self._identities.of(job.identity):
-            try:
-                self._create(job)
-            except FileNotFoundError:
-                self._make_directories(job)
-                self._create(job)
+        try:
+            self._create(job)
+        except FileNotFoundError:
+            self._make_directories(job)
+            self._create(job)
 
     def _create(self, job: FileJob) -> None:
         name = self._next_name()
@@ -132,12 +151,11 @@ class FileWriter:
         job.descriptor = -1
 
     def _rename(self, job: FileJob) -> None:
-        with self._identities.of(job.identity):
-            try:
-                os.rename(job.temporary_path, job.path)
-            except FileNotFoundError:
-                self._make_directories(job)
-                os.rename(job.temporary_path, job.path)
+        try:
+            os.rename(job.temporary_path, job.path)
+        except FileNotFoundError:
+            self._make_directories(job)
+            os.rename(job.temporary_path, job.path)
         job.temporary_path = ""
 
     def _flush_directories(self, jobs: list[FileJob]) -> None:

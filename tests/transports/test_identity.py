@@ -127,6 +127,20 @@ class ThreadIdentityTests(SynchronousTestCase):
         self.assertEqual((within.st_uid, within.st_gid), (NOBODY, 54321))
         self.assertEqual((after.st_uid, after.st_gid), (0, 0))
 
+    def test_nested(self) -> None:
+        """After a user within a user the outer one's rights hold again."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can act as somebody else")
+        identities = ThreadIdentity()
+        with identities.of(Identity(NOBODY, 54321)):
+            with identities.of(Identity(12345, 12345)):
+                inner = self.create("a")
+            with identities.of(None):
+                outer = self.create("b")
+
+        self.assertEqual((inner.st_uid, outer.st_uid), (12345, NOBODY))
+        self.assertEqual(self.create("c").st_uid, 0)
+
     def test_rights(self) -> None:
         """Within, the user's rights hold and root's do not."""
         if os.geteuid() != 0:

@@ -204,6 +204,26 @@ class MaildirTests(FileWriterCase):
         status = os.stat(path)
         self.assertEqual((status.st_uid, status.st_gid), (65534, 54321))
 
+    def test_as_several_users(self) -> None:
+        """A batch for several users gives each of them their own files."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can deliver as somebody else")
+        os.makedirs(self.base)
+        os.chmod(self.base, 0o777)
+        jobs = [
+            self.job(directory=f"{self.base}/{uid}", identity=Identity(uid, uid))
+            for uid in (1001, 1002, 1001)
+        ]
+        jobs.append(self.job(directory=f"{self.base}/1001", identity=Identity(7, 7)))
+
+        failures = self.writer.work(jobs)
+
+        self.assertEqual(failures[:3], [None] * 3)
+        owners = [os.stat(job.path).st_uid for job in jobs[:3]]
+        self.assertEqual(owners, [1001, 1002, 1001])
+        assert failures[3] is not None
+        self.assertEqual(failures[3].facts["error"], errno.EACCES)
+
 
 class PlainDirectoryTests(FileWriterCase):
     """Delivery into a directory that is no Maildir."""
