@@ -11,10 +11,11 @@ import pwd
 import socket
 import sys
 import sysconfig
-from collections.abc import Callable, Mapping, Sequence
 from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import mta
@@ -24,7 +25,7 @@ from mta.config.known import BuiltInMacros
 from mta.config.sections import read_configuration
 from mta.errors import ConfigurationError
 from mta.expand.context import Context, Site
-from mta.expand.option_types import Expanded, ExpandedList
+from mta.expand.option_types import AddressList, Expanded, ExpandedList
 from mta.expand.registry import Language
 from mta.interfaces import IResolver
 from mta.log import Logs, parse_selectors
@@ -44,7 +45,9 @@ class SiteOptions(Configurable):
         String, None, "The domain for unqualified senders; the host's name by default."
     )
     qualify_recipient = Option(
-        String, None, "The domain for unqualified recipients; qualify_domain by default."
+        String,
+        None,
+        "The domain for unqualified recipients; qualify_domain by default.",
     )
     spool_directory = Option(
         Expanded, "/var/spool/mta", "Where messages, hints and logs are kept."
@@ -65,6 +68,9 @@ class SiteOptions(Configurable):
         ExpandedList, None, "Users who may set the sender of what they submit."
     )
     trusted_groups = Option(ExpandedList, None, "Groups of such users.")
+    untrusted_set_sender = Option(
+        AddressList, None, "Senders that untrusted callers may set, too."
+    )
     admin_groups = Option(ExpandedList, None, "Groups whose members see the queue.")
     extra_local_interfaces = Option(
         StringList, None, "Further addresses that are this host when routing."
@@ -152,7 +158,11 @@ def built_in_macros() -> dict[str, str]:
     caller = login_name(os.geteuid())
     macros = {"_STATE_DIRECTORY": state_directory(), "_CALLER": caller}
     if os.geteuid() == 0:
-        macros |= {"_RUNNING_AS_ROOT": "yes", "_MAIL_USER": "mail", "_MAIL_GROUP": "mail"}
+        macros |= {
+            "_RUNNING_AS_ROOT": "yes",
+            "_MAIL_USER": "mail",
+            "_MAIL_GROUP": "mail",
+        }
     else:
         group = str(os.getegid())
         macros |= {"_MAIL_USER": str(os.geteuid()), "_MAIL_GROUP": group}
@@ -300,7 +310,7 @@ def _ipv4_addresses() -> list[str]:
         return []
     return [
         before.split()[-1]
-        for before, line in zip(lines, lines[1:], strict=False)
+        for before, line in pairwise(lines)
         if "/32 host LOCAL" in line
     ]
 

@@ -10,6 +10,9 @@ from typing import Protocol
 from mta.address import NULL_PATH, Address
 from mta.connection import Connection
 
+# The next try of a message that waits for a queue run, or until it is thawed.
+PARKED = 4102444800.0
+
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:[^\n]*\n(?:[ \t][^\n]*\n)*")
 
 

@@ -20,7 +20,7 @@ from mta.assembly import Assembly
 from mta.delivery.attempt import Attempt
 from mta.delivery.bounce_options import BounceOptions
 from mta.delivery.queue_options import QueueOptions
-from mta.delivery.queue_runner import QueueRunner, RunRequest
+from mta.delivery.queue_runner import QueueRunner
 from mta.delivery.reports import Reports
 from mta.delivery.retry import Retry, RetryOptions
 from mta.delivery.retry_rules import parse_retry_rules

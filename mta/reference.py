@@ -109,7 +109,9 @@ def _title(text: str, rule: str) -> list[str]:
 
 def _sentence(thing: Any) -> str:
     text = inspect.getdoc(thing) or ""
-    return " ".join(text.split("\n\n")[0].split()).replace("*", "\\*").replace("|", "\\|")
+    return (
+        " ".join(text.split("\n\n")[0].split()).replace("*", "\\*").replace("|", "\\|")
+    )
 
 
 def _options(options: Iterable[Option[Any]]) -> list[str]:

@@ -27,6 +27,7 @@ from mta.plugins import find
 from mta.reception.acceptance import MessageOptions
 from mta.reception.acl_options import ACLOptions
 from mta.reception.options import ListenerOptions, SMTPOptions
+from mta.reception.submission import SubmissionOptions
 from mta.reception.tls import TLSOptions
 from mta.routers.base import Router
 from mta.transports.base import Transport
@@ -42,6 +43,7 @@ def all_groups() -> list[type[Configurable]]:
         TLSOptions,
         ACLOptions,
         MessageOptions,
+        SubmissionOptions,
         QueueOptions,
         RetryOptions,
         BounceOptions,
@@ -89,5 +91,3 @@ def _language(
         "ACL_COND": acl_language.conditions,
         "ACL_MOD": acl_language.modifiers,
     }
-
-

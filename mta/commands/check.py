@@ -31,7 +31,9 @@ def show_version(assembly: Assembly, arguments: Arguments) -> int:
         ("Transports", find(ITransport, transports)),
     )
     print(f"mta version {mta.__version__}")
-    print("Support for: IPv6 TLS STARTTLS PIPELINING CHUNKING SMTPUTF8 DSN Maildir LMTP")
+    print(
+        "Support for: IPv6 TLS STARTTLS PIPELINING CHUNKING SMTPUTF8 DSN Maildir LMTP"
+    )
     for title, names in kinds:
         print(f"{title}: {' '.join(names)}")
     print("Fixed never_users: 0")
@@ -219,4 +221,3 @@ def show_retry_rule(assembly: Assembly, arguments: Arguments) -> int:
 def rebuild_aliases(assembly: Assembly, arguments: Arguments) -> int:
     """Do nothing, as ``newaliases``: alias files are read as they are."""
     return 0
-

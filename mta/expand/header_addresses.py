@@ -6,6 +6,7 @@ from mta.address import Address, AddressError, parse_address
 from mta.taint import carry
 
 _SPACE = " \t\r\n"
+_ENDS = {"<": ">", "[": "]"}
 
 
 def header_addresses(text: str) -> list[Address]:
@@ -56,8 +57,8 @@ def split_addresses(text: str) -> list[str]:
             depth += 1
         elif sign == ")" and depth:
             depth -= 1
-        elif sign == "<" and not depth:
-            end = _unquoted_position(plain, ">", position)
+        elif sign in _ENDS and not depth:
+            end = _unquoted_position(plain, _ENDS[sign], position)
             position = end if end >= 0 else position
         elif sign in ",;" and not depth:
             items.append(plain[start:position])

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 
 from mta.errors import MTAError, SpoolError
 from mta.message import Message
-from mta.spool import database, record
-from mta.spool.database import QueueCounts, QueueEntry
+from mta.spool import database, listing, record
+from mta.spool.listing import QueueCounts, QueueEntry
 from mta.spool.owners import Owner, is_alive, release_dead
 
 
@@ -48,11 +48,13 @@ class QueueDesk:
 
     def entries(self) -> list[QueueEntry]:
         """Return every message, oldest first."""
-        return list(database.read_entries(self._open())) if self.exists else []
+        return list(listing.read_entries(self._open())) if self.exists else []
 
     def counts(self) -> QueueCounts:
         """Return how many messages there are."""
-        return database.read_counts(self._open()) if self.exists else QueueCounts(0, 0, 0)
+        return (
+            listing.read_counts(self._open()) if self.exists else QueueCounts(0, 0, 0)
+        )
 
     def load(self, message_id: str) -> Message:
         """Return a message as it is now; raise MessageMissing."""
@@ -96,7 +98,7 @@ class QueueDesk:
                 release_dead(connection, owners, number)
             if database.claim(connection, message_id, number):
                 return
-            missing = database.read_entry(connection, message_id) is None
+            missing = listing.read_entry(connection, message_id) is None
         raise MessageMissing(message_id) if missing else MessageLocked(message_id)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import warnings
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from mta.errors import ExpansionError
@@ -52,10 +55,7 @@ class MatchesEncryptedTests(SynchronousTestCase):
 
 def crypt_of(password: str) -> str:
     """Return a password encrypted by the system's library."""
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import crypt
-
-    return crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA256))
+        crypt = importlib.import_module("crypt")
+    return str(crypt.crypt(password, crypt.mksalt(crypt.METHOD_SHA256)))

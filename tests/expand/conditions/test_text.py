@@ -1,5 +1,7 @@
 """Tests of ``mta.expand.conditions.text``."""
 
+# ruff: noqa: UP031 - braces abound in expansions, and would have to be doubled
+
 from __future__ import annotations
 
 from mta.errors import ConfigurationError, ExpansionError

@@ -1,0 +1,354 @@
+"""One connection of the ESMTP server: octets to a session, replies to the client.
+
+One write goes out for each piece of input.  Reading stops while a decision is
+pending and much input waits, or while the client does not take its replies.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Coroutine, Generator
+from typing import Any
+from typing import Protocol as Interface
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from mta.connection import Connection
+from mta.lists.host_names import plain_address
+from mta.reception.conversation import Conversation, Shared
+from mta.reception.dialogue import answer
+from mta.reception.opening import greet, open_session
+from mta.smtp.reply import Reply
+from mta.smtp.server_replies import LOCAL_PROBLEM
+from mta.smtp.server_session import ServerSession
+from mta.smtp.server_states import State
+from mta.smtp.server_verbs import SessionRules
+
+BACKLOG = 65536
+CLOSING_LIMIT = 30.0
+TOO_MANY = Reply(
+    421, ("Too many concurrent SMTP connections; please try again later.",)
+)
+DROPPED_BY_ACL = "closed by DROP in ACL"
+
+
+class Server(Interface):
+    """What a connection needs of the factory that made it."""
+
+    shared: Shared
+    rules: SessionRules
+    clock: Any
+    tls_on_connect: bool
+
+    def enter(self, protocol: ESMTPProtocol, connection: Connection) -> bool:
+        """Count a connection; return whether there is room for it."""
+
+    def leave(self, protocol: ESMTPProtocol) -> None:
+        """Count a connection that has ended."""
+
+
+@implementer(IHandshakeListener, IPushProducer)
+class ESMTPProtocol(Protocol):
+    """One client's connection.
+
+    ``heard_at`` is the reactor's time of the last octets.
+    """
+
+    factory: Any
+    server: Server
+    transport: Any
+    conversation: Conversation | None = None
+    heard_at = 0.0
+    ip_address = ""
+    _is_busy = False
+    _is_direct = False
+    _is_closing = False
+    _is_lost = False
+    _is_handshaking = False
+    _awaits_greeting = False
+    _has_producer = False
+    _is_backlogged = False
+    _is_choked = False
+
+    # Called by Twisted.
+
+    def connectionMade(self) -> None:
+        """Greet the client, or send it away."""
+        server, transport = self.server, self.transport
+        peer, host = transport.getPeer(), transport.getHost()
+        self.ip_address = plain_address(peer.host)
+        # A layer between hands on what it does not know itself, past itself.
+        self._is_direct = hasattr(type(transport), "writeSomeData")
+        self.heard_at = server.clock.seconds()
+        connection = Connection(
+            peer_address=self.ip_address,
+            peer_port=peer.port,
+            local_address=plain_address(host.host),
+            local_port=host.port,
+            started_at=server.shared.clock(),
+        )
+        if not server.enter(self, connection):
+            self._send(TOO_MANY.encode())
+            self._is_closing = True
+            transport.loseConnection()
+            return
+        session = ServerSession(server.rules)
+        self.conversation = Conversation(server.shared, session, connection, self)
+        if server.tls_on_connect:
+            # What the client sends first is the handshake's.
+            transport.pauseProducing()
+        self._proceed(open_session(self.conversation, on_connect=server.tls_on_connect))
+
+    def dataReceived(self, data: bytes) -> None:
+        """Answer what the client sent, unless an answer is still pending."""
+        conversation = self.conversation
+        if conversation is None or self._is_closing:
+            return
+        self.heard_at = self.server.clock.seconds()
+        conversation.session.feed(data)
+        if not self._is_busy:
+            self._proceed(self._converse(conversation))
+        elif len(conversation.session.input) > BACKLOG and not self._is_backlogged:
+            self._is_backlogged = True
+            self.transport.pauseProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End the session; what waits for a decision ends after it."""
+        self.server.leave(self)
+        self._is_lost = True
+        conversation = self.conversation
+        if conversation is None:
+            return
+        if self._is_handshaking:
+            self.server.shared.log.tls_failed(
+                conversation.connection, "SSL_accept", _tls_reason(reason)
+            )
+            conversation.close_cause = "lost in TLS handshake"
+        if not self._is_busy:
+            self._proceed(self._end(conversation))
+
+    def handshakeCompleted(self) -> None:
+        """Go on inside TLS."""
+        conversation, tls = self.conversation, self.server.shared.tls
+        self._is_handshaking = False
+        self.heard_at = self.server.clock.seconds()
+        if conversation is None or tls is None or self._is_closing:
+            return
+        try:
+            conversation.connection.tls = tls.facts(
+                self.transport.getHandle(), on_connect=self._awaits_greeting
+            )
+        except Exception as error:
+            self._fail(error)
+            self._flush_and_close(conversation)
+            return
+        self._use_producer()
+        if self._awaits_greeting:
+            self._awaits_greeting = False
+            self._proceed(greet(conversation))
+
+    def pauseProducing(self) -> None:
+        """Stop reading: the client does not take what it was sent."""
+        self._is_choked = True
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """Read again."""
+        self._is_choked = False
+        if not self._is_backlogged:
+            self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """The connection is gone: there is nothing to stop."""
+
+    # Called by the conversation and the factory.
+
+    def flush(self) -> None:
+        """Send what the session has to say."""
+        conversation = self.conversation
+        if conversation is not None and conversation.session.output:
+            octets = conversation.session.take_output()
+            if not self._is_lost:
+                self._send(octets)
+
+    def begin_tls(self, tls: Any) -> None:
+        """Begin a handshake as its server."""
+        self._is_direct = False
+        self._is_handshaking = True
+        if self._has_producer:
+            self._has_producer = False
+            self.transport.unregisterProducer()
+        self.transport.startTLS(tls)
+        if self.server.tls_on_connect:
+            self._awaits_greeting = True
+            self.transport.resumeProducing()
+
+    def check_time(self, now: float) -> None:
+        """End the session where the client has said nothing for too long."""
+        conversation = self.conversation
+        if conversation is None or self._is_closing:
+            if now - self.heard_at > CLOSING_LIMIT:
+                self.transport.abortConnection()
+        elif not self._is_busy and now - self.heard_at > conversation.timeout:
+            self.heard_at = now
+            if self._is_handshaking:
+                self._is_closing = True
+                self.transport.abortConnection()
+            else:
+                self._proceed(self._time_out(conversation))
+
+    # Coroutines; one runs at a time.
+
+    async def _converse(self, conversation: Conversation) -> None:
+        """Answer events until there is none."""
+        next_event = conversation.session.next_event
+        while (event := next_event()) is not None:
+            await answer(conversation, event)
+
+    async def _time_out(self, conversation: Conversation) -> None:
+        shared, session = self.server.shared, conversation.session
+        in_content = session.state is State.CONTENT
+        shared.log.timed_out(
+            conversation.connection,
+            conversation.message,
+            shared.clock(),
+            in_content=in_content,
+        )
+        host = session.rules.host_name
+        text = (
+            f"{host} SMTP incoming data timeout"
+            if in_content
+            else f"{host}: SMTP command timeout - closing connection"
+        )
+        session.close(Reply(421, (text,)))
+        conversation.give_up_message("command timeout")
+        conversation.close_cause = "closed after timeout"
+        reason = "data-timeout" if in_content else "command-timeout"
+        await shared.policy.not_quit(conversation.transaction, reason)
+
+    async def _end(self, conversation: Conversation) -> None:
+        """Say how the session ended, once the connection is gone."""
+        self.conversation = None
+        shared = self.server.shared
+        now = shared.clock()
+        connection, message = conversation.connection, conversation.message
+        cause = conversation.close_cause
+        if not cause:
+            shared.log.lost(connection, message, now)
+        conversation.give_up_message("connection lost")
+        if not cause or cause == DROPPED_BY_ACL:
+            reason = "acl-drop" if cause else "connection-lost"
+            await shared.policy.not_quit(conversation.transaction, reason)
+        shared.log.ended(
+            connection,
+            cause or "lost",
+            now,
+            is_logged=conversation.is_logged,
+            history=conversation.session.history,
+        )
+
+    def _proceed(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine; where it waits, send what can be sent, and go on later."""
+        self._is_busy = True
+        try:
+            waited = coroutine.send(None)
+        except StopIteration:
+            self._pause()
+        except Exception as error:
+            self._fail(error)
+            self._pause()
+        else:
+            self.flush()
+            waiting: Deferred[None] = Deferred.fromCoroutine(_rest(coroutine, waited))
+            waiting.addCallbacks(self._waited, self._failed)
+
+    def _waited(self, _result: None) -> None:
+        self.heard_at = self.server.clock.seconds()
+        self._pause()
+
+    def _failed(self, failure: Failure) -> None:
+        self._fail(failure.value)
+        self._pause()
+
+    def _pause(self) -> None:
+        """Nothing more can be answered now: send replies, and read on or close."""
+        self._is_busy = False
+        conversation = self.conversation
+        if conversation is None:
+            return
+        if self._is_lost:
+            self._proceed(self._end(conversation))
+            return
+        self._flush_and_close(conversation)
+        if self._is_backlogged:
+            self._is_backlogged = False
+            if not self._is_choked and not self._is_closing:
+                self.transport.resumeProducing()
+
+    def _flush_and_close(self, conversation: Conversation) -> None:
+        self.flush()
+        if conversation.session.state is State.CLOSED and not self._is_closing:
+            self._is_closing = True
+            if self._has_producer:
+                self._has_producer = False
+                self.transport.unregisterProducer()
+            self.transport.loseConnection()
+
+    def _send(self, octets: bytes) -> None:
+        if self._is_direct:
+            # Past Twisted's buffer: it would first ask the system to be told when
+            # the socket can be written to, and send in the next turn.
+            sent = self.transport.writeSomeData(octets)
+            if sent.__class__ is int:
+                if sent == len(octets):
+                    return
+                octets = octets[sent:]
+            self._is_direct = False
+            self._use_producer()
+        self.transport.write(octets)
+
+    def _use_producer(self) -> None:
+        if not self._has_producer:
+            self._has_producer = True
+            self.transport.registerProducer(self, True)
+
+    def _fail(self, error: BaseException | None) -> None:
+        """Tell the panic log what nobody foresaw, and the client that it is over."""
+        assert error is not None
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+        self.server.shared.logs.panic(
+            f"error in an SMTP session: {type(error).__name__}: {error}{place}"
+        )
+        if self.conversation is not None:
+            self.conversation.close_cause = "closed after internal error"
+            self.conversation.session.close(LOCAL_PROBLEM.reply)
+
+
+def _rest(
+    coroutine: Coroutine[Any, Any, None], waited: Any
+) -> Generator[Any, Any, None]:
+    """Go on with a coroutine that has begun to wait."""
+    try:
+        while True:
+            try:
+                result = yield waited
+            except Exception as error:
+                waited = coroutine.throw(error)
+            else:
+                waited = coroutine.send(result)
+    except StopIteration:
+        return
+
+
+def _tls_reason(reason: Failure) -> str:
+    queue = (
+        reason.value.args[0] if reason.value is not None and reason.value.args else ""
+    )
+    if isinstance(queue, list) and queue:
+        return str(queue[-1][-1])
+    return "the connection was lost in the handshake"
