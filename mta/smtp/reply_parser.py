@@ -45,13 +45,13 @@ class ReplyParser:
             try:
                 complete = self._line(line)
             except RemoteProtocolError:
-                self.malformed = line[:512].decode("utf-8", "surrogateescape")
+                self.malformed = _shown(line)
                 break
             if complete is not None:
                 replies.append(complete)
         self._rest = buffer[start:]
         if not self.malformed and self._size + len(self._rest) > REPLY_LIMIT:
-            self.malformed = self._rest[:512].decode("utf-8", "surrogateescape")
+            self.malformed = _shown(self._rest)
         return replies
 
     def _line(self, line: bytes) -> Reply | None:
@@ -80,3 +80,7 @@ class ReplyParser:
             lines = (text,)
         self._size = 0
         return Reply(number, lines)
+
+
+def _shown(line: bytes) -> str:
+    return line[:512].decode("utf-8", "surrogateescape") or "(an empty line)"
