@@ -62,8 +62,11 @@ class DatagramExchange(Exchange, DatagramProtocol):
     def startProtocol(self) -> None:
         """Twisted calls this."""
         transport: Any = self.transport
-        transport.connect(*self._server)
-        transport.write(self.query.to_wire())
+        try:
+            transport.connect(*self._server)
+            transport.write(self.query.to_wire())
+        except OSError as error:
+            self.end(str(error.strerror))
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Twisted calls this."""

@@ -12,6 +12,7 @@ import dns.message
 import dns.rcode
 import dns.reversename
 from twisted.internet.defer import Deferred, DeferredSemaphore
+from twisted.internet.error import CannotListenError
 from twisted.internet.threads import deferToThreadPool
 
 from mta.dns.answers import joined, read_answer
@@ -196,7 +197,11 @@ class Resolver:
     ) -> dns.message.Message | str:
         exchange = DatagramExchange(query, server)
         # Port 0: the system chooses another random port for every question.
-        port = self._reactor.listenUDP(0, exchange, "::" if ":" in server[0] else "")
+        ours = "::" if ":" in server[0] else ""
+        try:
+            port = self._reactor.listenUDP(0, exchange, ours)
+        except (OSError, CannotListenError) as error:
+            return f"no socket: {error}"
         try:
             return await exchange.result(self._reactor, self._timeout)
         finally:

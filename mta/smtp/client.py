@@ -235,12 +235,14 @@ class SMTPClient(protocol.Protocol):
         if self.failure is None:
             waiter: Deferred[None] = Deferred()
             self._waiter = waiter
-            timer = self._clock.callLater(limit, self._time_out)
+            timer = None
+            if limit > 0:
+                timer = self._clock.callLater(limit, self._time_out)
             try:
                 await waiter
             finally:
                 self._waiter = None
-                if timer.active():
+                if timer is not None and timer.active():
                     timer.cancel()
         if self.failure is not None:
             raise self.failure
@@ -272,10 +274,10 @@ class SMTPClient(protocol.Protocol):
             if not verb and self.session.awaited:
                 verb, command = self.session.awaited[0]
             elif not verb and self.session.state is State.CONTENT:
-                verb, command = "DATA", "sending data block"
+                command = "sending data block"
             if self._is_handshaking and trouble is not Trouble.TLS:
                 reason = "timed out" if trouble is Trouble.TIMEOUT else trouble.value
-                trouble, text = Trouble.TLS, reason
+                trouble, text = Trouble.TLS, f"(SSL_connect): {reason}"
             self.failure = SessionFailure(trouble, text, verb=verb, command=command)
         self.abort()
         return self.failure
@@ -304,6 +306,7 @@ class SMTPClient(protocol.Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Twisted calls this with what the server sent."""
         session = self.session
+        before = len(session.awaited)
         session.receive(data)
         if session.malformed:
             self._fail(Trouble.MALFORMED, session.malformed)
@@ -318,7 +321,9 @@ class SMTPClient(protocol.Protocol):
         if self._quit_timer is not None and not session.awaited:
             transport: Any = self.transport
             transport.loseConnection()
-        self._wake()
+        if self.failure is not None or len(session.awaited) < before:
+            # Part of a reply does not begin the time for it anew.
+            self._wake()
 
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         """Twisted calls this when the connection is gone."""
@@ -326,7 +331,7 @@ class SMTPClient(protocol.Protocol):
         if self._quit_timer is not None and self._quit_timer.active():
             self._quit_timer.cancel()
         if self._is_secure and self._is_handshaking:
-            self._fail(Trouble.TLS, tls_reason(reason))
+            self._fail(Trouble.TLS, f"(SSL_connect): {tls_reason(reason)}")
         else:
             self._fail(Trouble.LOST)
         if self.on_close is not None:

@@ -46,7 +46,7 @@ async def connect(
         ip_address,
         port,
         _ClientFactory(client),
-        timeout=limits.connect,
+        timeout=limits.connect or None,
         bindAddress=(interface, 0) if interface else None,
     )
     try:

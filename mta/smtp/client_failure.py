@@ -61,7 +61,7 @@ class IContent(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TimeLimits:
-    """How long a client waits, in seconds (RFC 5321, section 4.5.3.2)."""
+    """How long a client waits, in seconds; 0 is without end (RFC 5321, 4.5.3.2)."""
 
     connect: float = 300
     command: float = 300

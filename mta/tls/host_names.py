@@ -38,7 +38,13 @@ def _alternatives(certificate: x509.Certificate) -> x509.SubjectAlternativeName:
         extension = certificate.extensions.get_extension_for_class(
             x509.SubjectAlternativeName
         )
-    except (x509.ExtensionNotFound, ValueError):
+    except (
+        x509.ExtensionNotFound,
+        x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+        ValueError,
+    ):
+        # What cannot be read names nobody.
         return x509.SubjectAlternativeName([])
     return extension.value
 

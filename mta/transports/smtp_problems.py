@@ -60,9 +60,11 @@ class Problem:
     @property
     def log_text(self) -> str:
         """What stands behind ``H=name [address]`` in the line about the host."""
-        if self.words:
-            return f": {self.text}: {self.words}" if self.text else f" {self.words}"
-        return f": {self.text}"
+        if not self.words:
+            return f": {self.text}"
+        if self.text in ("", self.words):
+            return f" {self.words}"
+        return f": {self.text}: {self.words}"
 
 
 def session_problem(
@@ -73,7 +75,7 @@ def session_problem(
     if kind == "CONNECT":
         return _connect_problem(failure, host)
     if kind == "TLS":
-        return tls_problem(f"TLS session: (SSL_connect): {failure.text}")
+        return tls_problem(f"TLS session: {failure.text}")
     if kind == "REFUSED":
         assert failure.reply is not None
         return refusal(failure.reply, failure.verb, failure.command)
@@ -101,7 +103,9 @@ def session_problem(
 def _connect_problem(failure: SessionFailure, host: Host) -> Problem:
     if failure.number == ETIMEDOUT:
         name, number = f"timeout_connect{_suffix(host)}", CONNECT_TIMEOUT
-        return Problem(Scope.HOST, failure.text, number, name, "4.4.1")
+        return Problem(
+            Scope.HOST, failure.text, number, name, "4.4.1", words=failure.text
+        )
     name = f"refused{_suffix(host)}" if failure.number == ECONNREFUSED else ""
     if failure.number > 0:
         return Problem(

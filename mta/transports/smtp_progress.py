@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mta.recipient import Outcome, RoutedAddress
@@ -12,7 +13,7 @@ from mta.transports.base import Batch
 from mta.transports.smtp_connections import Link
 from mta.transports.smtp_link import HostSettings
 from mta.transports.smtp_outcomes import OutcomeMaker, verdicts
-from mta.transports.smtp_problems import Problem, Scope
+from mta.transports.smtp_problems import Problem, Scope, session_problem
 
 if TYPE_CHECKING:
     from mta.smtp.client_failure import SessionFailure
@@ -61,6 +62,8 @@ class Progress:
                 if verdict not in recorded:
                     recorded.add(verdict)
                     self._record(verdict, settings, address)
+        if failure is not None:
+            self._session_ended(addresses, settings, failure)
         hints = self.batch.hints
         scopes = {problem.scope for problem in recorded}
         if hints is not None and Scope.HOST not in scopes:
@@ -70,10 +73,29 @@ class Progress:
 
     def host_failed(self, settings: HostSettings, problem: Problem) -> None:
         """Note that no transaction could be begun with a host."""
+        if problem.scope is Scope.PERMANENT and self.more_hosts:
+            # Only the last host's refusal of every session fails the addresses.
+            problem = replace(problem, scope=Scope.HOST)
         address = self.pending[0]
         for one in list(self.pending):
             self._meet(one, problem, settings)
         self._record(problem, settings, address)
+
+    def _session_ended(
+        self,
+        addresses: Sequence[RoutedAddress],
+        settings: HostSettings,
+        failure: SessionFailure,
+    ) -> None:
+        """Note that the addresses of later transactions were not asked for."""
+        asked = {id(address) for address in addresses}
+        ended = session_problem(failure, settings.host)
+        if ended.scope is Scope.PERMANENT:
+            # It refused the message for others.
+            ended = replace(ended, scope=Scope.MESSAGE)
+        for address in self.pending:
+            if id(address) not in asked:
+                self._meet(address, ended, settings)
 
     def untried(self, address: RoutedAddress, problem: Problem, key: str) -> None:
         """Note that there was no host to bring an address to."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet import error
+from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
@@ -93,7 +94,7 @@ class FakeServer:
 
     def _command(self, line: str) -> bytes | None:
         self.commands.append(line)
-        verb = line.split()[0]
+        verb = line.split(maxsplit=1)[0]
         if verb in ("EHLO", "LHLO"):
             lines = ["fake", *self.keywords]
             default = b"".join(
@@ -186,13 +187,13 @@ class FakeTransport:
         if self.is_open:
             self.is_open = False
             self.server.closed += 1
-            self.protocol.connectionLost(Failure(reason or ConnectionDone()))
+            self.protocol.connectionLost(Failure(reason or error.ConnectionDone()))
 
     def loseConnection(self) -> None:
         self.network.clock.callLater(0, self.lose)
 
     def abortConnection(self) -> None:
-        self.network.clock.callLater(0, self.lose, ConnectionLost())
+        self.network.clock.callLater(0, self.lose, error.ConnectionLost())
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         assert streaming
@@ -214,15 +215,14 @@ class FakeTransport:
         pass
 
     def getHost(self) -> Any:
-        from twisted.internet.address import IPv4Address
-
         return IPv4Address("TCP", "127.0.0.1", 40000)
 
 
 class FakeNetwork:
     """Stands for a reactor: ``servers`` by IP address and port.
 
-    A value may be an exception, which is how connecting fails.  With ``cut`` every
+    A value may be an exception, which is how connecting fails; where there is none,
+    it is refused.  With ``cut`` every
     octet of a server arrives alone.
     """
 
@@ -259,8 +259,9 @@ class FakeNetwork:
             protocol = factory.buildProtocol(None)
             self.clock.callLater(0, transport.connect, protocol)
         else:
+            failure = server or error.ConnectionRefusedError()
             self.clock.callLater(
-                0, factory.clientConnectionFailed, None, Failure(server)
+                0, factory.clientConnectionFailed, None, Failure(failure)
             )
 
     def say(self, transport: FakeTransport, octets: bytes) -> None:
