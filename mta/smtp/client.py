@@ -22,6 +22,7 @@ CHUNK = 262144
 # BDAT pieces whose replies are not waited for before the next piece is sent.
 CHUNKS_AHEAD = 2
 QUIT_LIMIT = 5.0
+SYNCH_ERROR = "synch error before connect"
 
 
 @implementer(interfaces.IPushProducer, interfaces.IHandshakeListener)
@@ -91,7 +92,7 @@ class SMTPClient(protocol.Protocol):
         [reply] = await self._replies_to(self.session.send("STARTTLS"))
         if reply.code < 300 and self.session.has_leftovers:
             # RFC 3207, section 4.2: what came in clear must not be obeyed inside.
-            raise self._fail(Trouble.TLS, "synch error before connect")
+            raise self._fail(Trouble.TLS, SYNCH_ERROR)
         if 300 <= reply.code < 400:
             raise self._fail(Trouble.MALFORMED, str(reply), "STARTTLS", "STARTTLS")
         return reply
@@ -309,6 +310,8 @@ class SMTPClient(protocol.Protocol):
         before = len(session.awaited)
         session.receive(data)
         if session.malformed:
+            if session.state is State.SECURING and not session.awaited:
+                self._fail(Trouble.TLS, SYNCH_ERROR)
             self._fail(Trouble.MALFORMED, session.malformed)
         elif session.early is not None and self.failure is None:
             self.failure = SessionFailure(

@@ -33,16 +33,20 @@ class ClientTLSSession:
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """Twisted calls this for the connection to negotiate on."""
         connection = SSL.Connection(self._context, None)
-        connection.set_app_data(self)
         if self.policy.server_name:
             connection.set_tlsext_host_name(
                 self.policy.server_name.encode("ascii", "ignore")
             )
-        if self.policy.verify is Verify.NEVER:
-            connection.set_verify(SSL.VERIFY_NONE, _look_at_certificate)
-        else:
-            connection.set_verify(SSL.VERIFY_PEER, _look_at_certificate)
+        is_checked = self.policy.verify is not Verify.NEVER
+        mode = SSL.VERIFY_PEER if is_checked else SSL.VERIFY_NONE
+        # Not by the connection's application data: that is Twisted's.
+        connection.set_verify(mode, self._look_at_certificate)
         return connection
+
+    def _look_at_certificate(
+        self, _connection: Any, _certificate: Any, number: int, depth: int, ok: int
+    ) -> bool:
+        return bool(ok) or self.chain_failed(number, depth)
 
     @property
     def problem(self) -> str:
@@ -59,14 +63,19 @@ class ClientTLSSession:
     def facts(self, connection: Any) -> TLSFacts:
         """Return what the finished handshake shows, the name in it checked."""
         certificate = connection.get_peer_certificate(as_cryptography=True)
-        if certificate is None:
-            self.chain_problem = self.chain_problem or "no certificate"
-        elif self.policy.name and not is_for(certificate, self.policy.name):
-            self.name_problem = "certificate name mismatch"
+        subject = ""
+        try:
+            if certificate is None:
+                self.chain_problem = self.chain_problem or "no certificate"
+            else:
+                subject = subject_text(connection)
+                if self.policy.name and not is_for(certificate, self.policy.name):
+                    self.name_problem = "certificate name mismatch"
+        except ValueError:
+            self.chain_problem = self.chain_problem or "unreadable certificate"
         version = (connection.get_protocol_version_name() or "").replace("TLSv", "TLS")
         cipher = connection.get_cipher_name() or ""
         bits = connection.get_cipher_bits() or 0
-        subject = "" if certificate is None else subject_text(connection)
         return TLSFacts(
             version=version,
             cipher=f"{version}:{cipher}:{bits}",
@@ -109,21 +118,20 @@ SSL_REASONS = {
 }
 
 
-def _look_at_certificate(
-    connection: SSL.Connection, certificate: Any, number: int, depth: int, ok: int
-) -> bool:
-    session = connection.get_app_data()
-    return bool(ok) or session.chain_failed(number, depth)
-
-
 def subject_text(connection: Any) -> str:
-    """Return the subject of the peer's certificate as ``/C=XX/CN=name``."""
-    certificate = connection.get_peer_certificate()
-    assert certificate is not None
+    """Return the subject of the peer's certificate as ``/C=XX/CN=name``.
+
+    Raises ValueError where it cannot be read.
+    """
+    certificate = connection.get_peer_certificate(as_cryptography=True)
     return "".join(
-        f"/{name.decode('ascii', 'replace')}={value.decode('utf-8', 'replace')}"
-        for name, value in certificate.get_subject().get_components()
+        f"/{attribute.rfc4514_attribute_name}={_text(attribute.value)}"
+        for attribute in certificate.subject
     )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 _KEY_EXCHANGES = ("ECDHE-ECDSA", "ECDHE-RSA", "DHE-RSA", "DHE-DSS")
