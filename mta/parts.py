@@ -30,7 +30,11 @@ from mta.hints import Hints
 from mta.options import parse_interval
 from mta.reception.acceptance import Acceptance, MessageOptions
 from mta.reception.acl_options import ACLOptions
+from mta.reception.connections import Connections
+from mta.reception.options import SMTPOptions
 from mta.reception.policy import Policy
+from mta.reception.server import ESMTPFactory
+from mta.reception.tls import ServerCertificates, TLSOptions
 from mta.spool.store import MessageStore
 
 THREADS = 10
@@ -51,7 +55,7 @@ class Parts:
     def start(self) -> None:
         """Open the spool and begin to work.  Raises SpoolError."""
         self.store.start()
-        self.threads.start()  # type: ignore[no-untyped-call]
+        self.threads.start()
 
     async def stop(self) -> None:
         """End what is under way and give back what is claimed."""
@@ -60,7 +64,7 @@ class Parts:
             await transport.close()
         await self.store.stop()
         self.hints.close()
-        self.threads.stop()  # type: ignore[no-untyped-call]
+        self.threads.stop()
         self.assembly.logs.close()
 
 
@@ -162,4 +166,34 @@ def _build_policy(assembly: Assembly, runner: QueueRunner, reactor: Any) -> Poli
         verifier=RoutingVerifier(chain),
         logs=assembly.logs,
         sleep=_pause(reactor),
+    )
+
+
+def build_certificates(assembly: Assembly) -> ServerCertificates:
+    """Return what serves certificates; nothing is loaded before it is asked to."""
+    return ServerCertificates(
+        assembly.configuration.main(TLSOptions),
+        host_name=assembly.site.primary_hostname,
+        logs=assembly.logs,
+        clock=assembly.site.clock,
+    )
+
+
+def build_server(
+    parts: Parts,
+    certificates: ServerCertificates | None,
+    reactor: Any,
+    factory: type[ESMTPFactory] = ESMTPFactory,
+) -> ESMTPFactory:
+    """Return the SMTP server's factory; without certificates it offers no TLS."""
+    assembly = parts.assembly
+    return factory(
+        site=assembly.site,
+        options=assembly.configuration.main(SMTPOptions),
+        policy=parts.policy,
+        acceptance=parts.acceptance,
+        tls=certificates,
+        logs=assembly.logs,
+        clock=reactor,
+        limits=Connections(),
     )

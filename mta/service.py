@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import os
 import sys
-import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
-from twisted.application.internet import TimerService
-from twisted.application.service import IService, MultiService, Service
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
 from twisted.python import usage
+from twisted.python.failure import Failure
 
-from mta.assembly import Assembly, assemble
-from mta.errors import ConfigurationError
+import mta
+from mta.assembly import (
+    Assembly,
+    assemble,
+    default_configuration,
+    login_name,
+    state_directory,
+)
+from mta.errors import ConfigurationError, MTAError
 from mta.options import parse_interval
-from mta.parts import Parts, build_parts
+from mta.parts import build_certificates, build_parts, build_server
+from mta.reception.listener import Listener, listening_places
+from mta.reception.options import ListenerOptions
 
 
 class Options(usage.Options):
@@ -72,25 +83,139 @@ def makeService(options: Options) -> IService:
     """
     from twisted.internet import reactor  # noqa: PLC0415 - twistd may install another
 
-    echo = None if options["quiet"] else _echo
     try:
         assembly = assemble(
             options["config"].split(":") if options["config"] else [],
             options["macros"],
             reactor=lambda: reactor,
-            echo=echo,
+            echo=None if options["quiet"] else _echo,
+            # Nothing is written before privileges are dropped.
+            later=lambda write: reactor.callLater(0, write),  # type: ignore[attr-defined]
         )
-        parts = build_parts(assembly, reactor)
-        return MTAService(assembly, parts, reactor, options)
+        return MTAService(assembly, reactor, options)
     except ConfigurationError as error:
         for line in str(error).splitlines():
             print(f"mta: {line}", file=sys.stderr)
         raise SystemExit(1) from error
 
 
-def _echo(line: str) -> None:
-    print(line, flush=True)
+def _echo(octets: bytes) -> None:
+    with suppress(OSError):
+        os.write(1, octets)
 
 
 class MTAService(MultiService):
-    """The daemon: listeners, queue runner, and what they stand on."""
+    """The daemon: listener, queue runner, and what they stand on.
+
+    Building it touches neither the disk nor the network.  Raises ConfigurationError.
+    """
+
+    def __init__(self, assembly: Assembly, reactor: Any, options: Options) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.assembly = assembly
+        self._options = options
+        self._interval: str | None = options["queue-interval"]
+        self._parts = build_parts(assembly, reactor, queue_interval=self._interval)
+        self._certificates = build_certificates(assembly)
+        self.listener: Listener | None = None
+        if not options["no-listen"]:
+            listening = assembly.configuration.main(ListenerOptions)
+            self.listener = Listener(
+                build_server(self._parts, self._certificates, reactor),
+                listening_places(listening, options["listen"]),
+                listening,
+                reactor=reactor,
+                logs=assembly.logs,
+            )
+            self.listener.setServiceParent(self)
+        self._parts.runner.setServiceParent(self)
+
+    def privilegedStartService(self) -> None:
+        """Open the ports, and make the spool for the user that twistd becomes."""
+        with self._fatal():
+            owner = self._owner()
+            if owner is not None:
+                prepare_spool(self.assembly, *owner)
+            super().privilegedStartService()  # type: ignore[no-untyped-call]
+
+    def _owner(self) -> tuple[int, int] | None:
+        """Return the user and group that twistd becomes, if it changes them."""
+        twistd = getattr(self._options, "parent", None) or {}
+        uid, gid = twistd.get("uid"), twistd.get("gid")
+        if uid is None and gid is None:
+            return None
+        return (-1 if uid is None else uid, -1 if gid is None else gid)
+
+    def startService(self) -> None:
+        """Open the spool, then serve."""
+        with self._fatal():
+            self._parts.start()
+            self._certificates.prepare()
+            for warning in self.assembly.configuration.warnings:
+                self.assembly.logs.main(f"Warning: {warning}")
+            super().startService()  # type: ignore[no-untyped-call]
+        for line in self._introduction():
+            self.assembly.logs.main(line)
+
+    def stopService(self) -> Deferred[None]:
+        """Close the ports, let deliveries end, and give back what is claimed."""
+        stopping = Deferred.fromCoroutine(self._wind_up(super().stopService))
+        stopping.addErrback(self._tell_trouble)
+        return stopping
+
+    async def _wind_up(self, stop_children: Callable[[], Deferred[object]]) -> None:
+        await stop_children()
+        await self._parts.stop()
+
+    def _tell_trouble(self, failure: Failure) -> None:
+        self.assembly.logs.panic(f"trouble at the end: {failure.getErrorMessage()}")
+
+    @contextmanager
+    def _fatal(self) -> Iterator[None]:
+        """Log what keeps the daemon from starting, and end it with status 1."""
+        try:
+            yield
+        except (MTAError, OSError) as error:
+            with suppress(OSError):
+                self.assembly.logs.panic(f"{error}: daemon abandoned")
+            twistd = getattr(self._options, "parent", None) or {}
+            if not twistd.get("nodaemon", True):
+                # twistd tells the waiting parent process what it was.
+                raise
+            print(f"mta: {error}", file=sys.stderr)
+            raise SystemExit(1) from error
+
+    def _introduction(self) -> Iterator[str]:
+        """Give the log's first lines: what runs here, and where everything is."""
+        assembly = self.assembly
+        runs = f"-q{self._interval}" if self._interval else "no queue runs"
+        listening = "not listening for SMTP"
+        if self.listener is not None:
+            listening = f"listening for {self.listener}"
+        yield (
+            f"mta {mta.__version__} daemon started: pid={os.getpid()}, {runs}, "
+            f"{listening}"
+        )
+        yield (
+            f"configuration {assembly.configuration.path}; "
+            f"spool directory {assembly.spool}; log {assembly.logs.path('main')}"
+        )
+        if assembly.configuration.path == default_configuration():
+            caller = login_name(os.getuid())
+            yield f"mailboxes (Maildir) in {os.path.join(state_directory(), 'mail')}"
+            if self.listener is not None:
+                place = self.listener.places[0]
+                yield (
+                    f"send a first message: swaks --server {place.address} "
+                    f"--port {place.port} --to {caller}@localhost"
+                )
+
+
+def prepare_spool(assembly: Assembly, uid: int, gid: int) -> None:
+    """Make the spool directory, and give what root made in it to a user."""
+    spool = assembly.spool
+    logs = os.path.dirname(assembly.logs.path("main"))
+    for directory in (spool, logs):
+        os.makedirs(directory, mode=0o750, exist_ok=True)
+        if os.stat(directory).st_uid == 0:
+            os.chown(directory, uid, gid)

@@ -14,7 +14,7 @@ from mta.commands.arguments import Arguments, Mode
 from mta.errors import SpoolError
 from mta.log import printable
 from mta.message import Message, Recipient
-from mta.spool.database import QueueEntry
+from mta.spool.listing import QueueEntry
 from mta.spool.desk import ClaimedMessage, MessageLocked, MessageMissing, QueueDesk
 from mta.taint import is_tainted
 

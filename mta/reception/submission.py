@@ -193,9 +193,7 @@ class LocalSubmission:
         return message, await sink.finish()
 
     def _recipients(self, request: Request, section: HeaderSection) -> list[Address]:
-        given = [
-            address for text in request.recipients for address in _parsed(text)
-        ]
+        given = [address for text in request.recipients for address in _parsed(text)]
         found = given
         if request.extract:
             found = _extracted(section)
