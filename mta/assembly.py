@@ -11,7 +11,6 @@ import pwd
 import socket
 import sys
 import sysconfig
-from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -204,13 +203,12 @@ def assemble(
     language = Language.load()
     language.lookups = Lookups.load(resolver=resolver)
     acl_language = ACLLanguage.load(language)
-    groups = [SiteOptions, *all_groups()]
+    groups: list[type[Configurable]] = [SiteOptions, *all_groups()]
     configuration = read_configuration(
         list(config_files) or [default_configuration()],
         macros=macros,
-        built_in_macros=ChainMap(
-            built_in_macros(),
-            BuiltInMacros(partial(supported, groups, language, acl_language)),
+        built_in_macros=BuiltInMacros(
+            partial(supported, groups, language, acl_language), built_in_macros()
         ),
         language=language,
         acl_language=acl_language,

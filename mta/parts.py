@@ -6,17 +6,24 @@ Used by the daemon and by every command that accepts or delivers.
 from __future__ import annotations
 
 import os
+import pwd
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.python.threadpool import ThreadPool
 
 from mta.acl.evaluate import ACLs
-from mta.assembly import Assembly
+from mta.assembly import (
+    Assembly,
+    built_in_macros,
+    default_configuration,
+    state_directory,
+)
 from mta.delivery.attempt import Attempt
 from mta.delivery.bounce_options import BounceOptions
 from mta.delivery.queue_options import QueueOptions
@@ -38,6 +45,7 @@ from mta.reception.tls import ServerCertificates, TLSOptions
 from mta.spool.store import MessageStore
 
 THREADS = 10
+F = TypeVar("F", bound=ESMTPFactory)
 
 
 @dataclass(slots=True)
@@ -54,6 +62,7 @@ class Parts:
 
     def start(self) -> None:
         """Open the spool and begin to work.  Raises SpoolError."""
+        make_default_places(self.assembly)
         self.store.start()
         self.threads.start()
 
@@ -107,6 +116,22 @@ def build_parts(
         log_directory=os.path.dirname(logs.path("main")),
     )
     return Parts(assembly, store, hints, runner, policy, acceptance, threads)
+
+
+def make_default_places(assembly: Assembly) -> None:
+    """Give the mail user the directory in which the shipped configuration delivers.
+
+    It is root's daemon that needs this: deliveries do not run as root, and what they
+    make lies in a directory that root made.
+    """
+    if os.geteuid() or assembly.configuration.path != default_configuration():
+        return
+    entry = pwd.getpwnam(built_in_macros()["_MAIL_USER"])
+    os.makedirs(assembly.spool, mode=0o751, exist_ok=True)
+    directory = os.path.join(state_directory(), "mail")
+    with suppress(FileExistsError):
+        os.mkdir(directory, 0o750)
+        os.chown(directory, entry.pw_uid, entry.pw_gid)
 
 
 def _pause(reactor: Any) -> Callable[[float], Awaitable[object]]:
@@ -183,11 +208,11 @@ def build_server(
     parts: Parts,
     certificates: ServerCertificates | None,
     reactor: Any,
-    factory: type[ESMTPFactory] = ESMTPFactory,
-) -> ESMTPFactory:
+    kind: type[F] = ESMTPFactory,  # type: ignore[assignment]
+) -> F:
     """Return the SMTP server's factory; without certificates it offers no TLS."""
     assembly = parts.assembly
-    return factory(
+    return kind(
         site=assembly.site,
         options=assembly.configuration.main(SMTPOptions),
         policy=parts.policy,

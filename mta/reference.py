@@ -16,7 +16,7 @@ from mta import lookups, routers, transports
 from mta.acl import conditions as acl_conditions
 from mta.acl import controls as acl_controls
 from mta.acl import modifiers as acl_modifiers
-from mta.assembly import all_main_groups
+from mta.assembly import SiteOptions
 from mta.expand import conditions, items, operators, variables
 from mta.interfaces import (
     ICondition,
@@ -33,13 +33,15 @@ from mta.interfaces import (
 from mta.options import Configurable, Option
 from mta.plugins import find
 from mta.routers.base import Router
+from mta.supported import all_groups
 from mta.transports.base import Transport
 
 
 def main_options() -> str:
     """Return the page of main options."""
     lines = _title("Main options", "=")
-    for group in all_main_groups():
+    groups: list[type[Configurable]] = [SiteOptions, *all_groups()]
+    for group in groups:
         lines += _title(_sentence(group).rstrip("."), "-")
         lines += _options(group.options().values())
     return "\n".join(lines)

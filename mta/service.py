@@ -49,7 +49,7 @@ class Options(usage.Options):
     ]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self["macros"] = {}
 
     def opt_define(self, definition: str) -> None:
@@ -90,7 +90,7 @@ def makeService(options: Options) -> IService:
             reactor=lambda: reactor,
             echo=None if options["quiet"] else _echo,
             # Nothing is written before privileges are dropped.
-            later=lambda write: reactor.callLater(0, write),  # type: ignore[attr-defined]
+            later=lambda write: reactor.callLater(0, write),
         )
         return MTAService(assembly, reactor, options)
     except ConfigurationError as error:
@@ -127,8 +127,8 @@ class MTAService(MultiService):
                 reactor=reactor,
                 logs=assembly.logs,
             )
-            self.listener.setServiceParent(self)
-        self._parts.runner.setServiceParent(self)
+            self.listener.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._parts.runner.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def privilegedStartService(self) -> None:
         """Open the ports, and make the spool for the user that twistd becomes."""
@@ -216,6 +216,6 @@ def prepare_spool(assembly: Assembly, uid: int, gid: int) -> None:
     spool = assembly.spool
     logs = os.path.dirname(assembly.logs.path("main"))
     for directory in (spool, logs):
-        os.makedirs(directory, mode=0o750, exist_ok=True)
+        os.makedirs(directory, mode=0o751, exist_ok=True)
         if os.stat(directory).st_uid == 0:
             os.chown(directory, uid, gid)

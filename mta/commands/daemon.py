@@ -31,7 +31,7 @@ def start(assembly: Assembly, arguments: Arguments) -> int:
         words.append("--quiet")
     assembly.logs.close()
     sys.argv = words
-    run()
+    run()  # type: ignore[no-untyped-call]
     return 0
 
 

@@ -14,8 +14,8 @@ from mta.commands.arguments import Arguments, Mode
 from mta.errors import SpoolError
 from mta.log import printable
 from mta.message import Message, Recipient
-from mta.spool.listing import QueueEntry
 from mta.spool.desk import ClaimedMessage, MessageLocked, MessageMissing, QueueDesk
+from mta.spool.listing import QueueEntry
 from mta.taint import is_tainted
 
 _ID = re.compile(r"[0-9A-Za-z]{6}-[0-9A-Za-z]{6}(?:[0-9A-Za-z]{5})?-[0-9A-Za-z]{2,4}\Z")

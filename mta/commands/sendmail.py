@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mta.acl.evaluate import ACLs
@@ -54,7 +55,7 @@ def submit(assembly: Assembly, arguments: Arguments) -> int:
     with local_submission(assembly) as desk:
         try:
             message, decision = run_coroutine(
-                desk.submission.submit(request, sys.stdin.buffer.read1)
+                desk.submission.submit(request, partial(os.read, 0))
             )
         except NoRecipientsError:
             text = "A message that you sent contained no recipient addresses."
@@ -86,7 +87,7 @@ def deliver(assembly: Assembly, arguments: Arguments, message: Message) -> int:
     foreground = arguments.delivery_mode is DeliveryMode.FOREGROUND
     # The process has nothing of ours but its standard error, and only while
     # somebody waits for it.
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603 - the words are our own
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -168,12 +169,13 @@ def _sender(
     address = parse_address(Tainted(text))
     if not address.domain:
         address = address._replace(domain=assembly.site.qualify_domain)
-    if caller.is_trusted or _may_set_sender(assembly, address):
+    if caller.is_trusted or may_set_sender(assembly, address):
         return address, True
     return own, False
 
 
-def _may_set_sender(assembly: Assembly, address: Address) -> bool:
+def may_set_sender(assembly: Assembly, address: Address) -> bool:
+    """Return whether a caller who is not trusted may send as an address."""
     allowed = assembly.options.untrusted_set_sender
     if allowed is None:
         return False

@@ -43,23 +43,37 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     return f'; did you mean "{close[0]}"?' if close else ""
 
 
-class BuiltInMacros(Mapping[str, str]):
-    """The macros that tell a configuration what is supported.
+_PREFIXES = ("_HAVE_", "_OPT_", "_DRIVER_", "_EXP_", "_ACL_", "_LOG_", "_LKUP_")
 
-    ``names`` is called when the first line asks, since collecting every driver's
-    options takes longer than reading most configurations.
+
+class BuiltInMacros(Mapping[str, str]):
+    """The macros that tell a configuration what is supported, and others.
+
+    ``names`` is called when a line asks for one of these, since collecting every
+    driver's options takes longer than reading most configurations; ``others`` are
+    names with their values.
     """
 
-    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
+    def __init__(
+        self,
+        names: Callable[[], Iterable[str]],
+        others: Mapping[str, str] | None = None,
+    ) -> None:
         self._names = names
+        self._others = dict(others or {})
         self._macros: dict[str, str] | None = None
 
     def _filled(self) -> dict[str, str]:
         if self._macros is None:
-            self._macros = dict.fromkeys(sorted(self._names()), "y")
+            names = dict.fromkeys(sorted(self._names()), "y")
+            self._macros = {**names, **self._others}
         return self._macros
 
     def __getitem__(self, name: str) -> str:
+        if name in self._others:
+            return self._others[name]
+        if not name.startswith(_PREFIXES):
+            raise KeyError(name)
         return self._filled()[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from twisted.application.service import Service
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IListeningPort
 
 from mta.errors import ConfigurationError, MTAError
@@ -51,7 +51,8 @@ def listening_places(options: ListenerOptions, given: str | None = None) -> list
     ``given`` is the value of ``-oX``: a list of interfaces, of ports, or of both; what
     it does not tell is taken from the options.  Raises ConfigurationError.
     """
-    ports, interfaces = options.daemon_smtp_ports, options.local_interfaces
+    ports: Sequence[str] = options.daemon_smtp_ports
+    interfaces: Sequence[str] = options.local_interfaces
     if given is not None:
         items = split_list(given)
         named_ports = [item for item in items if not re.search("[.:]", item)]
@@ -228,7 +229,7 @@ class Listener(Service):
             self._ports.append(port)
         self._close_sockets()
 
-    def stopService(self) -> DeferredList:
+    def stopService(self) -> Deferred[list[tuple[bool, None]]]:
         """Close the ports, and cut the connections that are left."""
         super().stopService()  # type: ignore[no-untyped-call]
         self._close_sockets()

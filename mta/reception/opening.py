@@ -93,7 +93,10 @@ async def _refused_host(conversation: Conversation) -> Reply | None:
         conversation.is_logged = not await matches(
             options.hosts_connection_nolog, context
         )
-        session.requires_helo = await matches(options.hosts_require_helo, context)
+        # Local programs may leave it out, and need not wait for replies.
+        session.requires_helo = bool(conversation.connection.peer_address) and (
+            await matches(options.hosts_require_helo, context)
+        )
         session.accepts_junk_helo = await matches(
             options.helo_accept_junk_hosts, context
         )

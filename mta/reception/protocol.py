@@ -18,7 +18,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mta.connection import Connection
-from mta.lists.host_names import plain_address
 from mta.reception.conversation import Conversation, Shared
 from mta.reception.dialogue import answer
 from mta.reception.opening import greet, open_session
@@ -43,6 +42,9 @@ class Server(Interface):
     rules: SessionRules
     clock: Any
     tls_on_connect: bool
+
+    def describe(self, transport: Any) -> Connection:
+        """Return what a transport tells of a client."""
 
     def enter(self, protocol: ESMTPProtocol, connection: Connection) -> bool:
         """Count a connection; return whether there is room for it."""
@@ -79,18 +81,11 @@ class ESMTPProtocol(Protocol):
     def connectionMade(self) -> None:
         """Greet the client, or send it away."""
         server, transport = self.server, self.transport
-        peer, host = transport.getPeer(), transport.getHost()
-        self.ip_address = plain_address(peer.host)
+        connection = server.describe(transport)
+        self.ip_address = connection.peer_address
         # A layer between hands on what it does not know itself, past itself.
         self._is_direct = hasattr(type(transport), "writeSomeData")
         self.heard_at = server.clock.seconds()
-        connection = Connection(
-            peer_address=self.ip_address,
-            peer_port=peer.port,
-            local_address=plain_address(host.host),
-            local_port=host.port,
-            started_at=server.shared.clock(),
-        )
         if not server.enter(self, connection):
             self._send(TOO_MANY.encode())
             self._is_closing = True

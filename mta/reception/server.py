@@ -15,6 +15,7 @@ from mta.acl.registry import Phase
 from mta.connection import Connection
 from mta.expand.context import Site
 from mta.interfaces import ILogs
+from mta.lists.host_names import plain_address
 from mta.reception.acceptance import Acceptance
 from mta.reception.authentication import Authenticator
 from mta.reception.connections import Connections
@@ -42,6 +43,7 @@ class ESMTPFactory(Factory):
     """
 
     noisy = False
+    protocol = ESMTPProtocol
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class ESMTPFactory(Factory):
 
     def for_tls_on_connect(self) -> ESMTPFactory:
         """Return a factory like this for ports on which TLS begins at once."""
-        other = ESMTPFactory.__new__(ESMTPFactory)
+        other = self.__class__.__new__(self.__class__)
         other.__dict__.update(self.__dict__)
         other.tls_on_connect = True
         other.protocols = set()
@@ -93,9 +95,20 @@ class ESMTPFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> ESMTPProtocol:
         """Return the protocol of a connection."""
-        protocol = ESMTPProtocol()
+        protocol: ESMTPProtocol = self.protocol()
         protocol.factory = protocol.server = self
         return protocol
+
+    def describe(self, transport: Any) -> Connection:
+        """Return what a transport tells of a client."""
+        peer, host = transport.getPeer(), transport.getHost()
+        return Connection(
+            peer_address=plain_address(peer.host),
+            peer_port=peer.port,
+            local_address=plain_address(host.host),
+            local_port=host.port,
+            started_at=self.shared.clock(),
+        )
 
     def enter(self, protocol: ESMTPProtocol, connection: Connection) -> bool:
         """Count a connection; return whether there is room for it."""
@@ -126,7 +139,7 @@ class ESMTPFactory(Factory):
 
     def doStop(self) -> None:
         """A port that used this factory was closed."""
-        super().doStop()
+        super().doStop()  # type: ignore[no-untyped-call]
         if not self.numPorts and self._sweeping is not None and not self.protocols:
             self._sweeping.cancel()
             self._sweeping = None
@@ -152,7 +165,7 @@ async def _awaited(awaitable: Awaitable[Any]) -> Any:
 
 
 def _trap_time_limit(failure: Failure) -> None:
-    failure.trap(TimeLimit)
+    failure.trap(TimeLimit)  # type: ignore[no-untyped-call]
 
 
 def _rules(options: SMTPOptions, host_name: str) -> SessionRules:

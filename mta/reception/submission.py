@@ -95,10 +95,10 @@ class LocalInput:
                 self._rest = [line]
                 break
             folded = line[:1] in b" \t" and bool(found)
-            if not folded and not re.match(rb"[!-9;-~]+[ \t]*:", line):
-                if found or not _FROM_LINE.match(line):
-                    self._rest = [b"\n", line]
-                    break
+            is_field = folded or re.match(rb"[!-9;-~]+[ \t]*:", line)
+            if not is_field and (found or not _FROM_LINE.match(line)):
+                self._rest = [b"\n", line]
+                break
             found.append(line)
         return b"".join(found)
 
