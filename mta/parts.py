@@ -62,7 +62,7 @@ class Parts:
 
     def start(self) -> None:
         """Open the spool and begin to work.  Raises SpoolError."""
-        make_default_places(self.assembly)
+        make_places(self.assembly)
         self.store.start()
         self.threads.start()
 
@@ -118,16 +118,17 @@ def build_parts(
     return Parts(assembly, store, hints, runner, policy, acceptance, threads)
 
 
-def make_default_places(assembly: Assembly) -> None:
-    """Give the mail user the directory in which the shipped configuration delivers.
+def make_places(assembly: Assembly) -> None:
+    """Make the directories of the spool and the logs.
 
-    It is root's daemon that needs this: deliveries do not run as root, and what they
-    make lies in a directory that root made.
+    Where root starts the shipped configuration, the mail user gets the directory in
+    which it delivers: deliveries do not run as root, and could not make it.
     """
+    for directory in (assembly.spool, os.path.dirname(assembly.logs.path("main"))):
+        os.makedirs(directory, mode=0o751, exist_ok=True)
     if os.geteuid() or assembly.configuration.path != default_configuration():
         return
     entry = pwd.getpwnam(built_in_macros()["_MAIL_USER"])
-    os.makedirs(assembly.spool, mode=0o751, exist_ok=True)
     directory = os.path.join(state_directory(), "mail")
     with suppress(FileExistsError):
         os.mkdir(directory, 0o750)

@@ -23,7 +23,7 @@ from mta.assembly import (
 )
 from mta.errors import ConfigurationError, MTAError
 from mta.options import parse_interval
-from mta.parts import build_certificates, build_parts, build_server
+from mta.parts import build_certificates, build_parts, build_server, make_places
 from mta.reception.listener import Listener, listening_places
 from mta.reception.options import ListenerOptions
 
@@ -213,9 +213,7 @@ class MTAService(MultiService):
 
 def prepare_spool(assembly: Assembly, uid: int, gid: int) -> None:
     """Make the spool directory, and give what root made in it to a user."""
-    spool = assembly.spool
-    logs = os.path.dirname(assembly.logs.path("main"))
-    for directory in (spool, logs):
-        os.makedirs(directory, mode=0o751, exist_ok=True)
+    make_places(assembly)
+    for directory in (assembly.spool, os.path.dirname(assembly.logs.path("main"))):
         if os.stat(directory).st_uid == 0:
             os.chown(directory, uid, gid)

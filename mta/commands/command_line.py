@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 
 from mta.assembly import Assembly, assemble
-from mta.commands import check, daemon, queue, queue_run, sendmail, smtp_input
 from mta.commands.arguments import Arguments, Mode, UsageError, parse_arguments
 from mta.commands.waiting import the_reactor
 from mta.errors import ConfigurationError, MTAError
@@ -42,36 +42,37 @@ address that fails for good.
 """
 
 _Command = Callable[[Assembly, Arguments], int]
-_COMMANDS: dict[Mode, _Command] = {
-    Mode.SUBMIT: sendmail.submit,
-    Mode.SMTP: smtp_input.speak_smtp,
-    Mode.BATCH_SMTP: smtp_input.read_batch,
-    Mode.DAEMON: daemon.start,
-    Mode.FOREGROUND_DAEMON: daemon.start,
-    Mode.LIST_QUEUE: queue.list_queue,
-    Mode.COUNT_QUEUE: queue.count_queue,
-    Mode.REMOVE: queue.change_messages,
-    Mode.FREEZE: queue.change_messages,
-    Mode.THAW: queue.change_messages,
-    Mode.ADD_RECIPIENT: queue.change_messages,
-    Mode.MARK_ALL: queue.change_messages,
-    Mode.MARK_DELIVERED: queue.change_messages,
-    Mode.EDIT_SENDER: queue.change_messages,
-    Mode.SHOW_HEADER: queue.show_message,
-    Mode.SHOW_BODY: queue.show_message,
-    Mode.SHOW_MESSAGE: queue.show_message,
-    Mode.SHOW_LOG: queue.show_log,
-    Mode.RUN_QUEUE: queue_run.run_queue,
-    Mode.DELIVER: queue_run.deliver_messages,
-    Mode.GIVE_UP: queue_run.give_up,
-    Mode.VERSION: check.show_version,
-    Mode.SHOW_OPTIONS: check.show_options,
-    Mode.EXPAND: check.expand_strings,
-    Mode.TEST_ADDRESS: check.route_addresses,
-    Mode.VERIFY_ADDRESS: check.verify_addresses,
-    Mode.VERIFY_SENDER: check.verify_addresses,
-    Mode.RETRY_RULE: check.show_retry_rule,
-    Mode.REBUILD_ALIASES: check.rebuild_aliases,
+# Only the module of the command that is asked for is loaded: start-up time.
+_COMMANDS: dict[Mode, str] = {
+    Mode.SUBMIT: "sendmail.submit",
+    Mode.SMTP: "smtp_input.speak_smtp",
+    Mode.BATCH_SMTP: "smtp_input.read_batch",
+    Mode.DAEMON: "daemon.start",
+    Mode.FOREGROUND_DAEMON: "daemon.start",
+    Mode.LIST_QUEUE: "queue.list_queue",
+    Mode.COUNT_QUEUE: "queue.count_queue",
+    Mode.REMOVE: "queue.change_messages",
+    Mode.FREEZE: "queue.change_messages",
+    Mode.THAW: "queue.change_messages",
+    Mode.ADD_RECIPIENT: "queue.change_messages",
+    Mode.MARK_ALL: "queue.change_messages",
+    Mode.MARK_DELIVERED: "queue.change_messages",
+    Mode.EDIT_SENDER: "queue.change_messages",
+    Mode.SHOW_HEADER: "queue.show_message",
+    Mode.SHOW_BODY: "queue.show_message",
+    Mode.SHOW_MESSAGE: "queue.show_message",
+    Mode.SHOW_LOG: "queue.show_log",
+    Mode.RUN_QUEUE: "queue_run.run_queue",
+    Mode.DELIVER: "queue_run.deliver_messages",
+    Mode.GIVE_UP: "queue_run.give_up",
+    Mode.VERSION: "check.show_version",
+    Mode.SHOW_OPTIONS: "check.show_options",
+    Mode.EXPAND: "check.expand_strings",
+    Mode.TEST_ADDRESS: "check.route_addresses",
+    Mode.VERIFY_ADDRESS: "check.verify_addresses",
+    Mode.VERIFY_SENDER: "check.verify_addresses",
+    Mode.RETRY_RULE: "check.show_retry_rule",
+    Mode.REBUILD_ALIASES: "check.rebuild_aliases",
 }
 
 
@@ -106,7 +107,7 @@ def _run(arguments: Arguments) -> int:
             print(f"mta: {line}", file=sys.stderr)
         return 1
     try:
-        return _COMMANDS[arguments.mode](assembly, arguments)
+        return _command(arguments.mode)(assembly, arguments)
     except BrokenPipeError:
         # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -116,6 +117,12 @@ def _run(arguments: Arguments) -> int:
         return 1
     finally:
         assembly.logs.close()
+
+
+def _command(mode: Mode) -> _Command:
+    module, _, name = _COMMANDS[mode].partition(".")
+    command: _Command = getattr(import_module(f"mta.commands.{module}"), name)
+    return command
 
 
 def run() -> None:

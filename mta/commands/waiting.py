@@ -5,7 +5,8 @@ Loading the reactor costs more than most commands take altogether.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -20,10 +21,35 @@ def the_reactor() -> Any:
 
 def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
     """Return what the coroutine returns; raise what it raises."""
+    try:
+        waited = coroutine.send(None)
+    except StopIteration as stop:
+        found: T = stop.value
+        return found
+    return _wait(_rest(coroutine, waited))
+
+
+def _rest(coroutine: Coroutine[Any, Any, T], waited: Any) -> Generator[Any, Any, T]:
+    """Go on with a coroutine that has begun to wait."""
+    while True:
+        try:
+            result = yield waited
+        except Exception as error:
+            step = partial(coroutine.throw, error)
+        else:
+            step = partial(coroutine.send, result)
+        try:
+            waited = step()
+        except StopIteration as stop:
+            found: T = stop.value
+            return found
+
+
+def _wait(rest: Generator[Any, Any, T]) -> T:
     from twisted.internet.defer import Deferred  # noqa: PLC0415 - as above
 
     outcome: list[Any] = []
-    finished: Deferred[Any] = Deferred.fromCoroutine(coroutine)
+    finished: Deferred[Any] = Deferred.fromCoroutine(rest)
     finished.addBoth(outcome.append)
     if not outcome:
         reactor = the_reactor()

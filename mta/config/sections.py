@@ -43,7 +43,8 @@ def read_configuration(
     path = first_existing(paths)
     problems = Problems()
     try:
-        known = Macros(macros, built_in_macros or {})
+        # Not "or": to ask for its length fills it.
+        known = Macros(macros, {} if built_in_macros is None else built_in_macros)
     except MacroError as error:
         raise ConfigurationErrors([ConfigurationError(str(error))]) from error
     reader = Reader(path, macros=known, check_permissions=check_permissions)
