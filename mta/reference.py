@@ -1,7 +1,7 @@
 """Write the reference manual from docstrings and option declarations.
 
-``python -m mta.reference DIRECTORY`` writes it, ``--check DIRECTORY`` fails where it is
-out of date, and ``python -m mta.reference operators`` prints one part.
+``python -m mta.reference DIRECTORY`` writes it, ``python -m mta.reference operators``
+prints one part.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mta import lookups, routers, transports
-from mta.acl import conditions as acl_conditions
-from mta.acl import controls as acl_controls
-from mta.acl import modifiers as acl_modifiers
+from mta import acl, lookups, routers, transports
 from mta.assembly import SiteOptions
 from mta.expand import conditions, items, operators, variables
 from mta.interfaces import (
@@ -90,9 +87,9 @@ _PAGES: dict[str, Callable[[], str]] = {
     "variables": lambda: _extensions(
         "Expansion variables", IVariable, variables, sign="$"
     ),
-    "acl_conditions": lambda: _extensions("ACL conditions", ICondition, acl_conditions),
-    "acl_modifiers": lambda: _extensions("ACL modifiers", IModifier, acl_modifiers),
-    "acl_controls": lambda: _extensions("ACL controls", IControl, acl_controls),
+    "acl_conditions": lambda: _extensions("ACL conditions", ICondition, acl),
+    "acl_modifiers": lambda: _extensions("ACL modifiers", IModifier, acl),
+    "acl_controls": lambda: _extensions("ACL controls", IControl, acl),
 }
 
 
@@ -139,23 +136,8 @@ def write(directory: Path) -> None:
         (directory / name).write_text(text, "utf-8")
 
 
-def out_of_date(directory: Path) -> list[str]:
-    """Return the names of pages that a directory lacks or has in another state."""
-    return [
-        name
-        for name, text in pages()
-        if not (directory / name).exists()
-        or (directory / name).read_text("utf-8") != text
-    ]
-
-
 def main(words: list[str]) -> int:
     """Do what the command line asks."""
-    if len(words) == 2 and words[0] == "--check":
-        stale = out_of_date(Path(words[1]))
-        for name in stale:
-            print(f"{words[1]}/{name} is out of date: run python -m mta.reference")
-        return 1 if stale else 0
     if len(words) != 1:
         print(__doc__, file=sys.stderr)
         return 1
