@@ -114,6 +114,7 @@ def build_parts(
         accepted=accepted or runner.accepted,
         clock=time.time,
         log_directory=os.path.dirname(logs.path("main")),
+        queue_only=configuration.main(QueueOptions).queue_only,
     )
     return Parts(assembly, store, hints, runner, policy, acceptance, threads)
 

@@ -209,6 +209,7 @@ class SubmissionDesk:
             options=configuration.main(MessageOptions),
             accepted=lambda message: None,
             clock=time.time,
+            queue_only=configuration.main(QueueOptions).queue_only,
         )
         limit = configuration.main(SMTPOptions).message_size_limit
         self.submission = LocalSubmission(

@@ -23,6 +23,7 @@ from mta.commands.sendmail import (
 )
 from mta.connection import Connection
 from mta.lists.host_names import plain_address
+from mta.message import PARKED
 
 if TYPE_CHECKING:
     from mta.message import Message
@@ -55,9 +56,11 @@ class Submissions:
 
     async def _hand_over(self, message: Message) -> None:
         assert self.parts is not None
-        now = time.time()
-        await self.parts.store.save(message, next_try=now, tried=False)
-        if not message.queue_only and not message.frozen:
+        if message.queue_only and not message.frozen:
+            return
+        due = PARKED if message.frozen else time.time()
+        await self.parts.store.save(message, next_try=due, tried=False)
+        if not message.frozen:
             deliver(self._assembly, self._arguments, message)
 
     async def all_handed_over(self) -> None:

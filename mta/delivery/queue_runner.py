@@ -116,7 +116,10 @@ class QueueRunner(Service):
 
     def accepted(self, message: Message) -> None:
         """Take a message that has just been put into the queue by this process."""
-        if message.frozen or message.queue_only or self._options.queue_only:
+        if message.queue_only and not message.frozen:
+            # The store has not claimed it: a queue run will find it.
+            return
+        if message.frozen or self._options.queue_only:
             self._start(self._follow(self._messages.park(message)))
         elif self._is_stopping or len(self._arrived) >= MEMORY_LIMIT:
             self._start(self._follow(self._messages.put_off(message)))

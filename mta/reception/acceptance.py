@@ -6,7 +6,6 @@ From the positive reply on the message is ours.
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 from collections.abc import Callable
 from dataclasses import fields
@@ -25,12 +24,12 @@ from mta.reception.arrival import arrival_line
 from mta.reception.content import Content
 from mta.reception.fix_ups import FixUpOptions, FixUps, Originator
 from mta.reception.rejection import rejected_content
+from mta.reception.space import DiskSpace
 from mta.reception.trace import DEFAULT_TEXT, DateText, ReceivedField
 from mta.reception.transaction import Decision, Transaction
 from mta.smtp.reply import Reply, reply
 
-NO_SPACE = "Space shortage, please try later"
-SPACE_MARGIN = 5000
+NO_SPACE = Reply(452, ("Space shortage, please try later",))
 LOCAL_PROBLEM = "Temporary local problem - please try later"
 
 
@@ -94,6 +93,7 @@ class Acceptance:
 
     ``accepted`` is told of each, for its first delivery.  ``log_directory`` is where
     the space for logs is looked for; empty where there are no log files.
+    ``queue_only`` leaves every message to a queue run.
     """
 
     def __init__(
@@ -107,6 +107,7 @@ class Acceptance:
         accepted: Callable[[Message], None],
         clock: Callable[[], float],
         log_directory: str = "",
+        queue_only: bool = False,
     ) -> None:
         self.store = store
         self.policy = policy
@@ -124,45 +125,18 @@ class Acceptance:
             primary_hostname=site.primary_hostname,
             date=date,
         )
-        self._log_directory = log_directory
+        self.queue_only = queue_only
+        self._space = DiskSpace(
+            site.spool_directory,
+            log_directory,
+            options=options,
+            logs=logs,
+            clock=clock,
+        )
 
     async def check_space(self, declared_size: int) -> Reply | None:
         """Return the refusal of a message where disk space runs out, else None."""
-        options = self.options
-        space = options.check_spool_space
-        if options.smtp_check_spool_space and declared_size > 0:
-            space += declared_size + SPACE_MARGIN
-        if not self._has_space(
-            "spool", self.site.spool_directory, space, options.check_spool_inodes
-        ):
-            return Reply(452, (NO_SPACE,))
-        if not self._has_space(
-            "log",
-            self._log_directory,
-            options.check_log_space,
-            options.check_log_inodes,
-        ):
-            return Reply(452, (NO_SPACE,))
-        return None
-
-    def _has_space(self, name: str, directory: str, space: int, inodes: int) -> bool:
-        if not directory or (space <= 0 and inodes <= 0):
-            return True
-        try:
-            found = os.statvfs(directory)
-        except OSError as error:
-            self.logs.panic(f"cannot find the space in {directory}: {error.strerror}")
-            return False
-        free = found.f_bavail * found.f_frsize
-        # Some file systems have no fixed number of inodes and say 0.
-        has_inodes = found.f_files <= 0 or found.f_favail >= inodes
-        if free >= space and has_inodes:
-            return True
-        self.logs.main(
-            f"{name} directory space check failed: space={free // 1024}K "
-            f"inodes={found.f_favail}"
-        )
-        return False
+        return None if self._space.suffices(declared_size) else NO_SPACE
 
     def begin(
         self, transaction: Transaction, originator: Originator | None = None
@@ -328,7 +302,7 @@ class ContentSink(Content):
         if controls.frozen:
             message.frozen = True
             message.frozen_at = acceptance.clock()
-        if controls.queue_only:
+        if controls.queue_only or acceptance.queue_only:
             message.queue_only = True
         discarded = decision.discard or not message.recipients
         if not discarded:
@@ -379,7 +353,7 @@ class ContentSink(Content):
     def _failed(self, error: SpoolError) -> Decision:
         self._acceptance.logs.panic(str(error), self._message.message_id)
         if _is_space_short(error):
-            return Decision(False, Reply(452, (NO_SPACE,)))
+            return Decision(False, NO_SPACE)
         return Decision(False, Reply(451, ("Error while writing spool file",)))
 
 

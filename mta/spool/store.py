@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mta.errors import SpoolError
 from mta.interfaces import ILogs
-from mta.message import Message
+from mta.message import PARKED, Message
 from mta.spool import database, listing, record
 from mta.spool.bodies import BodyThread, BodyWriter
 from mta.spool.committer import Committer
@@ -130,8 +130,11 @@ class MessageStore:
     ) -> None:
         """Put a message into the queue for good; then it is claimed by this process.
 
-        Without ``claimed`` it is left to whoever finds it due.
+        Without ``claimed`` it is left to whoever finds it due, and so is a message
+        that only a queue run is to deliver.
         """
+        if message.queue_only and not message.frozen:
+            claimed, next_try = False, PARKED
         owner = self._owner.number if claimed else None
         row = NewRow.of(message, owner, next_try)
         number = await self._do(database.insert, self._connection, row)

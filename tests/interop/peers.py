@@ -164,7 +164,11 @@ class Exim(Peer):
     """
 
     def __init__(
-        self, next_port: int = 9, extra: str = "", transport: str = ""
+        self,
+        next_port: int = 9,
+        extra: str = "",
+        transport: str = "",
+        queue_interval: str = "1s",
     ) -> None:
         super().__init__()
         need_root("Exim")
@@ -190,7 +194,7 @@ class Exim(Peer):
             [
                 *self.command,
                 "-bdf",
-                "-q1s",
+                *([f"-q{queue_interval}"] if queue_interval else []),
                 "-oX",
                 f"127.0.0.1.{self.port}",
                 "-oP",
