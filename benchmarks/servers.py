@@ -11,6 +11,7 @@ import pwd
 import sys
 from pathlib import Path
 
+from benchmarks.accounting import ControlGroup
 from tests.interop.peers import Exim, Peer, Postfix, need_root
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -53,7 +54,23 @@ begin retry
 """
 
 
-class Ours(Peer):
+class Measured(Peer):
+    """A server in a control group of its own."""
+
+    group: ControlGroup
+
+    def start(self, command: list[str], *, seconds: float = 20) -> None:
+        """Start the program inside of its group."""
+        self.group = ControlGroup(f"{type(self).__name__}-{self.port}")
+        super().start(self.group.wrap(command), seconds=seconds)
+
+    def stop(self) -> None:
+        """End the program, and remove its group."""
+        super().stop()
+        self.group.remove()
+
+
+class Ours(Measured):
     """This program as a host of the domain ``ours.test``."""
 
     domain = "ours.test"
@@ -91,20 +108,20 @@ class Ours(Peer):
         return log.read_text().count(" Completed\n") if log.exists() else 0
 
 
-class MeasuredExim(Exim):
+class MeasuredExim(Measured, Exim):
     """Exim, which counts its completed messages."""
 
     domain = "exim.test"
 
     def __init__(self, next_port: int = 9, extra: str = "") -> None:
-        super().__init__(next_port, extra, queue_interval="")
+        Exim.__init__(self, next_port, extra, queue_interval="")
 
     def completed(self) -> int:
         """Return how many messages have left the queue."""
         return self.log().count(" Completed\n")
 
 
-class MeasuredPostfix(Postfix):
+class MeasuredPostfix(Measured, Postfix):
     """Postfix, which counts its completed messages."""
 
     domain = "postfix.test"

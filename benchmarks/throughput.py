@@ -17,7 +17,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.accounting import Accounting
 from benchmarks.servers import KINDS, QUEUE_ONLY
 from tests.interop.peers import SMTPSink, environment, program
 
@@ -49,23 +48,17 @@ class Comparison:
 
     def __init__(self, messages: int) -> None:
         self._messages = messages
-        self._accounting = Accounting()
         self._stack = ExitStack()
         self._servers: dict[tuple[str, bool], Any] = {}
 
     def __enter__(self) -> Comparison:
         sink = SMTPSink("-c")
         self._stack.callback(sink.stop)
-        assert sink.process is not None
-        self._accounting.ignore(sink.process.pid)
         for name, kind in KINDS.items():
             for delivers in (False, True):
-                self._accounting.current = name
                 extra = "" if delivers else QUEUE_ONLY[name]
                 server = kind(sink.port, extra)
                 self._stack.callback(server.stop)
-                assert server.process is not None
-                self._accounting.add_server(name, server.process.pid)
                 self._servers[name, delivers] = server
         return self
 
@@ -75,13 +68,12 @@ class Comparison:
     def run(self, cell: Cell, name: str) -> float:
         """Return the CPU milliseconds that a server uses for a message."""
         server = self._servers[name, cell.delivers]
-        self._accounting.current = name
         # What is loaded or forked for the first message is no cost of each.
         self._pass(server, cell, self._messages // 10)
-        before = self._accounting.used(name)
+        before = server.group.used()
         self._pass(server, cell, self._messages)
         time.sleep(0.5)
-        used = self._accounting.used(name) - before
+        used = server.group.used() - before
         return used * 1000 / self._messages
 
     def _pass(self, server: Any, cell: Cell, messages: int) -> None:
@@ -96,16 +88,7 @@ class Comparison:
         words = [program("smtp-source"), "-s", str(SESSIONS), "-l", str(SIZE)]
         words += ["-m", str(messages), "-f", "sender@source.test"]
         words += ["-t", recipient, *(["-d"] if reuses else []), f"127.0.0.1:{port}"]
-        client = subprocess.Popen(words, env=environment())
-        self._accounting.ignore(client.pid)
-        deadline = time.monotonic() + 300
-        while (status := self._accounting.reap().get(client.pid)) is None:
-            if time.monotonic() > deadline:
-                client.kill()
-                raise AssertionError("smtp-source does not end")
-            time.sleep(0.01)
-        if status:
-            raise AssertionError(f"smtp-source ended with status {status}")
+        subprocess.run(words, env=environment(), check=True, timeout=300)
 
 
 def _wait(condition: Callable[[], bool], seconds: float = 300) -> None:
