@@ -27,6 +27,7 @@ from mta.reception.rejection import (
 from mta.reception.transaction import Decision, Transaction
 from mta.recipient import RoutedAddress
 from mta.smtp.reply import Reply, reply
+from mta.taint import is_tainted
 
 __all__ = ["ACLOptions", "Policy"]
 
@@ -233,6 +234,9 @@ class Policy:
         except MTAError as error:
             reason = f'failed to expand ACL string "{bound.text}": {error}'
             return ACLVerdict(ACLOutcome.ERROR, "", reason)
+        if is_tainted(text):
+            # The rule that lets a client write our ACLs wants mending at once.
+            self._logs.panic(f'Tainted ACL "{text[:100]}" not permitted')
         return await run_acl(text, run)
 
     def _decision(

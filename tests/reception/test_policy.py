@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from mta.acl.registry import Phase
 from mta.errors import ConfigurationErrors
 from mta.message import Message, Recipient
 from mta.reception.policy import ACLOptions, Policy
 from mta.reception.transaction import Decision
 from mta.taint import Tainted
-from mta.testing import FakeVerification, PlainLanguage, result_of
+from mta.testing import FakeVerification, FakeVerifier, PlainLanguage, result_of
 from tests.acl.case import ACLCase
+
+
+class BrokenVerifier(FakeVerifier):
+    """Fails in a way that nobody foresaw."""
+
+    async def verify_recipient(self, address: object, context: object) -> NoReturn:
+        """Fail."""
+        raise ZeroDivisionError("what?")
 
 
 class PolicyCase(ACLCase):
@@ -349,12 +359,8 @@ class FaultTests(PolicyCase):
 
     def test_unforeseen(self) -> None:
         """An exception nobody foresaw is a panic line and a 451."""
-
-        async def explode(address: object, context: object) -> None:
-            raise ZeroDivisionError("what?")
-
+        self.verifier = BrokenVerifier()
         policy = self.policy(acl_smtp_rcpt="accept !verify = recipient")
-        self.verifier.verify_recipient = explode  # type: ignore[method-assign,assignment]
 
         decision = self.rcpt(policy)
 
