@@ -21,6 +21,9 @@ class Phase(Flag):
     EXPANSION is ``${acl{...}}`` outside of any other ACL.
     """
 
+    # Each member is the only one of its value; Flag's own hash is a slow function.
+    __hash__ = object.__hash__
+
     CONNECT = auto()
     HELO = auto()
     STARTTLS = auto()

@@ -17,6 +17,7 @@ from mta.reception.extensions import ExtensionOffer, Numbers
 from mta.reception.options import SMTPOptions
 from mta.reception.policy import Policy
 from mta.reception.session_log import SessionLog
+from mta.reception.standing import Standing
 from mta.reception.tls import ServerCertificates
 from mta.reception.transaction import Decision, Transaction
 from mta.smtp.reply import Reply
@@ -30,7 +31,7 @@ class Shared:
     """What all sessions of one server share.
 
     ``greeting`` is the beginning of the default greeting.  ``constant_numbers`` are
-    the limits where they are the same for all.  ``clock`` gives seconds since the
+    the limits, ``standing`` the treatment where they are the same for all.  ``clock`` gives seconds since the
     epoch, ``date_text`` a time as greetings show it.  ``within`` waits for something,
     but only so many seconds.
     """
@@ -46,6 +47,7 @@ class Shared:
     authenticators: Sequence[Authenticator]
     greeting: str
     constant_numbers: Numbers | None
+    standing: Standing | None
     date_text: Callable[[float], str]
     clock: Callable[[], float]
     connections: Connections

@@ -8,6 +8,7 @@ from mta.errors import TemporaryFailure
 from mta.expand.context import Context
 from mta.reception.options import SMTPOptions
 from mta.smtp.command import NO_EXTENSIONS, Extensions
+from mta.smtp.reply import Reply
 
 _REMEMBERED = 64
 
@@ -78,6 +79,17 @@ class ExtensionOffer:
         self._options = options
         self._queries = queries
         self._made: dict[_Offer, Extensions] = {}
+        self._is_constant = all(
+            hosts is None or hosts.text == "*"
+            for hosts in (
+                options.limits_advertise_hosts,
+                options.dsn_advertise_hosts,
+                options.pipelining_advertise_hosts,
+                options.chunking_advertise_hosts,
+                options.smtputf8_advertise_hosts,
+            )
+        )
+        self._known: dict[tuple[object, ...], Extensions] = {}
 
     async def for_client(
         self,
@@ -89,6 +101,30 @@ class ExtensionOffer:
         may_pipeline: bool = True,
     ) -> Extensions:
         """Return what the client of the context is offered."""
+        if not self._is_constant:
+            return await self._chosen(
+                context, numbers, starttls, mechanisms, may_pipeline
+            )
+        key = (numbers, starttls, mechanisms, may_pipeline)
+        extensions = self._known.get(key)
+        if extensions is None:
+            extensions = await self._chosen(
+                context, numbers, starttls, mechanisms, may_pipeline
+            )
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[key] = extensions
+        return extensions
+
+    async def _chosen(
+        self,
+        context: Context,
+        numbers: Numbers,
+        starttls: bool,
+        mechanisms: tuple[str, ...],
+        may_pipeline: bool,
+    ) -> Extensions:
+        """Return what host lists allow the client."""
         options = self._options
         offer = _Offer(
             numbers,
@@ -129,8 +165,10 @@ class ExtensionOffer:
             "ENHANCEDSTATUSCODES" if self._options.smtp_enhanced_status_codes else "",
             "HELP",
         )
+        offered = tuple(keyword for keyword in keywords if keyword)
         return NO_EXTENSIONS._replace(
-            keywords=tuple(keyword for keyword in keywords if keyword),
+            keywords=offered,
+            lines=Reply(250, offered).encode(),
             pipelining=offer.pipelining,
             chunking=offer.chunking,
             starttls=offer.starttls,

@@ -13,6 +13,7 @@ from mta.reception.client_name import verify_helo
 from mta.reception.conversation import Conversation
 from mta.reception.extensions import Numbers, definitely_matches, matches
 from mta.reception.options import DEFAULT_BANNER
+from mta.reception.standing import Standing
 from mta.reception.transaction import Decision
 from mta.smtp import server_replies as replies
 from mta.smtp.command import NO_EXTENSIONS, Extensions
@@ -55,7 +56,7 @@ async def open_session(conversation: Conversation, *, on_connect: bool) -> None:
 async def greet(conversation: Conversation, text: Reply | None = None) -> None:
     """Send the greeting, unless the client did not wait for it."""
     session = conversation.session
-    if session.input and session.enforces_synchronization:
+    if session.input.has_more and session.enforces_synchronization:
         pending = session.input.head
         session.close(replies.NOT_SYNCHRONIZED.reply)
         conversation.shared.log.talked_early(conversation.connection, pending)
@@ -77,9 +78,12 @@ async def _banner(conversation: Conversation) -> Reply:
 
 async def _refused_host(conversation: Conversation) -> Reply | None:
     """Return why a host is not served whatever the ACL says."""
-    shared, session = conversation.shared, conversation.session
+    shared = conversation.shared
     options, context = shared.options, conversation.transaction.context()
     try:
+        if shared.standing is not None:
+            await _admit(conversation, shared.standing, context)
+            return None
         if await matches(options.host_lookup, context):
             await _look_up(conversation)
         if await matches(options.host_reject_connection, context):
@@ -90,24 +94,31 @@ async def _refused_host(conversation: Conversation) -> Reply | None:
             refusal = await _without_reserve(conversation, context)
         if refusal is not None:
             return refusal
-        conversation.is_logged = not await matches(
-            options.hosts_connection_nolog, context
+        standing = Standing(
+            not await matches(options.hosts_connection_nolog, context),
+            await matches(options.hosts_require_helo, context),
+            await matches(options.helo_accept_junk_hosts, context),
+            await matches(options.smtp_accept_max_nonmail_hosts, context),
         )
-        # Local programs may leave it out, and need not wait for replies.
-        session.requires_helo = bool(conversation.connection.peer_address) and (
-            await matches(options.hosts_require_helo, context)
-        )
-        session.accepts_junk_helo = await matches(
-            options.helo_accept_junk_hosts, context
-        )
-        session.counts_nonmail = await matches(
-            options.smtp_accept_max_nonmail_hosts, context
-        )
-        await _read_numbers(conversation, context)
+        await _admit(conversation, standing, context)
     except (TemporaryFailure, ExpansionError) as error:
         shared.logs.panic(f"cannot decide on a connection: {error}")
         return replies.LOCAL_PROBLEM.reply
     return None
+
+
+async def _admit(
+    conversation: Conversation, standing: Standing, context: Context
+) -> None:
+    session = conversation.session
+    conversation.is_logged = standing.is_logged
+    # Local programs may leave it out.
+    session.requires_helo = standing.requires_helo and bool(
+        conversation.connection.peer_address
+    )
+    session.accepts_junk_helo = standing.accepts_junk_helo
+    session.counts_nonmail = standing.counts_nonmail
+    await _read_numbers(conversation, context)
 
 
 async def _look_up(conversation: Conversation) -> None:

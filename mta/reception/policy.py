@@ -34,7 +34,7 @@ __all__ = ["ACLOptions", "Policy"]
 _YES = Decision(True)
 _TRY_LATER = Decision(False, Reply(451, (LOCAL_PROBLEM,)))
 # Without an ACL these are refused, everything else is allowed.
-_REFUSED_UNSET = Phase.RCPT | Phase.VRFY | Phase.EXPN | Phase.ETRN
+_REFUSED_UNSET = frozenset((Phase.RCPT, Phase.VRFY, Phase.EXPN, Phase.ETRN))
 _DENIED = ACLVerdict(ACLOutcome.DENY)
 _ACCEPTED = ACLVerdict(ACLOutcome.ACCEPT)
 _POSITIVE = (ACLOutcome.ACCEPT, ACLOutcome.DISCARD)
@@ -195,7 +195,7 @@ class Policy:
     ) -> Decision:
         """Return the decision of a phase's ACL, whatever happens."""
         bound = self._bound.get(phase)
-        if bound is None and not phase & _REFUSED_UNSET:
+        if bound is None and phase not in _REFUSED_UNSET:
             return _YES
         try:
             run = self._run(transaction, phase, address)

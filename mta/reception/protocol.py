@@ -278,7 +278,12 @@ class ESMTPProtocol(Protocol):
         if self._is_lost:
             self._proceed(self._end(conversation))
             return
-        self._flush_and_close(conversation)
+        session = conversation.session
+        if session.state is State.CLOSED:
+            self._flush_and_close(conversation)
+        elif session.output:
+            octets, session.output = session.output, b""
+            self._send(octets)
         if self._is_backlogged:
             self._is_backlogged = False
             if not self._is_choked and not self._is_closing:

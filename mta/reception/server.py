@@ -25,6 +25,7 @@ from mta.reception.options import SMTPOptions
 from mta.reception.policy import Policy
 from mta.reception.protocol import ESMTPProtocol
 from mta.reception.session_log import SessionLog
+from mta.reception.standing import common_standing
 from mta.reception.tls import ServerCertificates
 from mta.reception.trace import DateText
 from mta.smtp.server_replies import own
@@ -78,6 +79,7 @@ class ESMTPFactory(Factory):
             authenticators=authenticators,
             greeting=f"{host_name} ESMTP MTA {site.version}",
             constant_numbers=_constant_numbers(options),
+            standing=common_standing(options),
             date_text=DateText().of,
             connections=limits,
             clock=site.clock,

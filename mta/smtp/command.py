@@ -61,7 +61,8 @@ class Chunk(NamedTuple):
 class Extensions(NamedTuple):
     """What the last EHLO reply offered; ``keywords`` are its lines after the first.
 
-    Parameters are understood where their extension was offered.
+    Parameters are understood where their extension was offered.  ``lines`` are the
+    octets of the keywords' lines, empty where they have not been made.
     """
 
     keywords: tuple[str, ...] = ()
@@ -72,6 +73,7 @@ class Extensions(NamedTuple):
     eight_bit: bool = True
     dsn: bool = False
     mechanisms: tuple[str, ...] = ()
+    lines: bytes = b""
 
 
 NO_EXTENSIONS = Extensions()

@@ -18,16 +18,18 @@ class BareLineEnd(Exception):
 class Input:
     """What has come; a line that is too long is not kept, only its end is looked for.
 
-    ``is_overlong`` says that of the line that came last.
+    ``is_overlong`` says that of the line that came last; ``has_more`` is true while
+    any octets wait.
     """
 
-    __slots__ = ("_buffer", "_is_discarding", "_position", "is_overlong")
+    __slots__ = ("_buffer", "_is_discarding", "_position", "has_more", "is_overlong")
 
     def __init__(self) -> None:
         self._buffer = b""
         self._position = 0
         self._is_discarding = False
         self.is_overlong = False
+        self.has_more = False
 
     def __len__(self) -> int:
         return len(self._buffer) - self._position
@@ -43,6 +45,7 @@ class Input:
             self._buffer = self._buffer[self._position :]
             self._position = 0
         self._buffer = self._buffer + octets if self._buffer else octets
+        self.has_more = bool(self._buffer)
 
     def take(self) -> bytes:
         """Return all octets; they wait no more."""
@@ -53,6 +56,7 @@ class Input:
     def put_back(self, octets: bytes) -> None:
         """Let these octets be all that waits."""
         self._buffer, self._position = octets, 0
+        self.has_more = bool(octets)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -63,6 +67,7 @@ class Input:
         """Throw away so many octets at most; return how many are still missing."""
         taken = min(count, len(self))
         self._position += taken
+        self.has_more = self._position < len(self._buffer)
         return count - taken
 
     def next_line(self) -> bytes | None:
@@ -71,6 +76,8 @@ class Input:
         Raises BareLineEnd.
         """
         buffer, start = self._buffer, self._position
+        if not self.has_more:
+            return None
         end = buffer.find(b"\n", start)
         if end < 0:
             if len(buffer) - start > LINE_LIMIT:
@@ -84,5 +91,6 @@ class Input:
         self._is_discarding = False
         self._position = end + 1
         if self._position == len(buffer):
-            self.put_back(b"")
+            self._buffer, self._position = b"", 0
+            self.has_more = False
         return line

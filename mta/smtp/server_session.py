@@ -100,7 +100,11 @@ class ServerSession(SessionFacts):
         """Accept HELO or EHLO; the text is the first line of the reply."""
         if self._decided() is None:
             return
-        self.output += Reply(250, (text, *extensions.keywords)).encode()
+        if extensions.lines:
+            first = Reply(250, (text,)).encode()
+            self.output += b"250-" + first[4:] + extensions.lines
+        else:
+            self.output += Reply(250, (text, *extensions.keywords)).encode()
         self.extensions = extensions
         self._end_transaction(State.READY)
 
@@ -168,7 +172,7 @@ class ServerSession(SessionFacts):
         """Return what comes next, or None where input or a decision is awaited."""
         while self._queued is None and self._pending is None:
             if self._content is not None:
-                if not self.input and not self._is_empty_chunk():
+                if not self.input.has_more and not self._is_empty_chunk():
                     return None
                 event = self._next_content(self._content)
             else:
@@ -246,8 +250,8 @@ class ServerSession(SessionFacts):
 
     def _is_too_early(self, verb: Verb) -> bool:
         return (
-            verb.is_synchronized
-            and len(self.input) > 0
+            self.input.has_more
+            and verb.is_synchronized
             and self.enforces_synchronization
             and not (verb.may_pipeline and self.extensions.pipelining)
         )
@@ -255,7 +259,7 @@ class ServerSession(SessionFacts):
     # What breaks the rules.
 
     def _unknown(self) -> Event | None:
-        if self.input and self.enforces_synchronization:
+        if self.input.has_more and self.enforces_synchronization:
             return self._out_of_sync()
         if self._patience.ends_with_unknown():
             last = from_wire(self.last_command[:80])

@@ -16,6 +16,9 @@ from mta.smtp.command import MailParameters, RecipientParameters
 class State(Enum):
     """How far a session has come."""
 
+    # Each member is the only one of its value; Enum's own hash is a slow function.
+    __hash__ = object.__hash__
+
     CONNECTED = "the greeting has not been sent"
     GREETED = "no HELO or EHLO was accepted"
     READY = "no transaction"
