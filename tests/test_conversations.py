@@ -37,6 +37,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mta.log import printable
 from mta.message import Message
 from mta.testing import FakeVerification
 from tests.reception.serving import Client, PretendedTLS, Server
@@ -208,14 +209,13 @@ class ConversationCase(SynchronousTestCase):
         self.assertEqual(
             conversation.messages, [told(m) for m in server.store.messages]
         )
+        logged = [printable(line) for line in server.logs.lines]
         for line in conversation.logs:
-            pattern = re.compile(pattern_of([line]))
-            if not any(pattern.fullmatch(found) for found in server.logs.lines):
-                self.fail(f"no log line {line!r} among {server.logs.lines}")
+            if not any(map(re.compile(pattern_of([line])).fullmatch, logged)):
+                self.fail(f"no log line {line!r} among {logged}")
         for line in conversation.absent:
-            pattern = re.compile(pattern_of([line]))
-            found = list(filter(pattern.fullmatch, server.logs.lines))
-            self.assertEqual([], found)
+            found = filter(re.compile(pattern_of([line])).fullmatch, logged)
+            self.assertEqual([], list(found))
         self.assertEqual(0, server.connections.count)
 
 

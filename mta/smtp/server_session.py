@@ -40,6 +40,7 @@ from mta.smtp.server_verbs import (
     SessionRules,
     Verb,
     find_verb,
+    out_of_sequence,
 )
 
 _HISTORY_LENGTH = 20
@@ -285,16 +286,9 @@ class ServerSession(SessionFacts):
         if verb.name == "BDAT":
             with suppress(CommandError):
                 self.swallowed = parse_chunk(argument).size
-        if self.state is State.CHUNKS:
-            return self._error(replies.ONLY_BDAT)
-        if self.state is State.CHUNKS_REFUSED:
-            return self._error(replies.ONLY_RSET)
-        reply = replies.OUT_OF_SEQUENCE.get(verb.name)
-        refusals = self._refusals
-        if reply is None:
-            refusals = refusals or Refusals()
-            reply = refusals.without_recipient(verb.name)
-        if refusals is not None and refusals.some and verb.may_follow_refusal:
+        refusals = self._refusals or Refusals()
+        reply = out_of_sequence(self, verb) or refusals.without_recipient(verb.name)
+        if refusals.some and verb.may_follow_refusal and self.chunks is None:
             self._put(reply)
             return None
         return self._error(reply)

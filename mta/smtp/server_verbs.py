@@ -345,4 +345,18 @@ def find_verb(line: bytes) -> tuple[Verb | None, bytes]:
     return verb, argument.strip(b" \t")
 
 
+def out_of_sequence(facts: SessionFacts, verb: Verb) -> OwnReply | None:
+    """Return the reply to a command that has no place in the session's state.
+
+    None stands for DATA or BDAT where there is no recipient.
+    """
+    if facts.state is State.CHUNKS:
+        return replies.ONLY_BDAT
+    if facts.state is State.CHUNKS_REFUSED:
+        return replies.ONLY_RSET
+    if verb.name == "AUTH" and not facts.extensions.mechanisms:
+        return replies.NO_AUTH
+    return replies.OUT_OF_SEQUENCE.get(verb.name)
+
+
 assert VERBS.keys() >= {name for moves in TRANSITIONS.values() for name in moves}
