@@ -1,0 +1,1 @@
+"""The PROXY protocol: who is behind a balancer (HAProxy's proxy-protocol.txt)."""
