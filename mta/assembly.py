@@ -6,8 +6,10 @@ since a command that only looks must answer at once.
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import pwd
+import re
 import socket
 import sys
 import sysconfig
@@ -23,6 +25,7 @@ from mta.config.configuration import Configuration
 from mta.config.known import BuiltInMacros
 from mta.config.sections import read_configuration
 from mta.errors import ConfigurationError
+from mta.expand.command_runner import run_blocking
 from mta.expand.context import Context, Site
 from mta.expand.option_types import AddressList, Expanded, ExpandedList
 from mta.expand.registry import Language
@@ -84,7 +87,10 @@ class SiteOptions(Configurable):
         "/etc/resolv.conf.",
     )
     keep_environment = Option(
-        StringList, None, "Environment variables that deliveries and lookups may see."
+        StringList,
+        None,
+        "Environment variables that expansions and their commands see: names, or "
+        "patterns with * or ^; none where it is unset.",
     )
     add_environment = Option(
         StringList, None, "Environment variables to set, as NAME=VALUE."
@@ -246,11 +252,45 @@ def build_site(
         language=language,
         never_users=frozenset({0, *map(user_id, options.never_users or ())}),
     )
+    site.environment = kept_environment(options)
+    site.run_command = partial(run_blocking, site.environment)
+    if os.geteuid() == 0:
+        site.delivery_user = mail_account()
     site.variables["config_file"] = configuration.path
     site.variables["config_dir"] = os.path.dirname(configuration.path)
     site.variables["exim_path"] = sys.argv[0]
     site.spool_directory = expand_now(options.spool_directory, site)
     return site
+
+
+def kept_environment(options: SiteOptions) -> dict[str, str]:
+    """Return the environment variables that the options keep and add."""
+    patterns = [
+        re.compile(text if text.startswith("^") else fnmatch.translate(text))
+        for text in options.keep_environment or ()
+    ]
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if any(pattern.match(name) for pattern in patterns)
+    }
+    for setting in options.add_environment or ():
+        name, separator, value = setting.partition("=")
+        if not name.strip() or not separator:
+            raise ConfigurationError(
+                f'add_environment: "{setting}" is not like NAME=VALUE'
+            )
+        kept[name.strip()] = value
+    return kept
+
+
+def mail_account() -> tuple[int, int] | None:
+    """Return uid and gid of the mail user; None where there is none."""
+    try:
+        entry = pwd.getpwnam("mail")
+    except KeyError:
+        return None
+    return entry.pw_uid, entry.pw_gid
 
 
 def build_logs(

@@ -18,6 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.python.threadpool import ThreadPool
 
 from mta.acl.evaluate import ACLs
+from mta.acl.expansion import ExpansionACLs
 from mta.assembly import (
     Assembly,
     built_in_macros,
@@ -33,6 +34,7 @@ from mta.delivery.retry import Retry, RetryOptions
 from mta.delivery.retry_rules import parse_retry_rules
 from mta.delivery.routing import RouterChain
 from mta.delivery.verify import RoutingVerifier
+from mta.expand.command_runner import CommandRunner
 from mta.hints import Hints
 from mta.options import parse_interval
 from mta.reception.acceptance import Acceptance, MessageOptions
@@ -91,6 +93,9 @@ def build_parts(
     """
     configuration, site, logs = assembly.configuration, assembly.site, assembly.logs
     spool = assembly.spool
+    acls = ACLs(configuration.acls, assembly.acl_language)
+    site.run_command = CommandRunner(reactor, site.environment)
+    site.run_acl = ExpansionACLs(acls, logs, _pause(reactor))
     store = MessageStore(
         os.path.join(spool, "queue"),
         call_in_reactor=reactor.callFromThread,
@@ -104,7 +109,7 @@ def build_parts(
         router.attach(transports=configuration.transports)
     for transport in configuration.transports.values():
         transport.attach(reactor=reactor, thread_pool=threads)
-    policy = _build_policy(assembly, runner, reactor)
+    policy = _build_policy(assembly, acls, reactor)
     acceptance = Acceptance(
         store=store,
         policy=policy,
@@ -182,9 +187,8 @@ def _build_runner(
     )
 
 
-def _build_policy(assembly: Assembly, runner: QueueRunner, reactor: Any) -> Policy:
+def _build_policy(assembly: Assembly, acls: ACLs, reactor: Any) -> Policy:
     configuration = assembly.configuration
-    acls = ACLs(configuration.acls, assembly.acl_language)
     chain = RouterChain(configuration.routers)
     return Policy(
         site=assembly.site,

@@ -7,6 +7,7 @@ commands of this program that need neither should start fast.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from mta.errors import ExpansionError
@@ -28,7 +29,9 @@ def _finished(code: int | None, signal: int | None, output: bytes) -> tuple[int,
     return code or 0, output.decode("utf-8", "surrogateescape")
 
 
-async def run_blocking(words: list[str]) -> tuple[int, str]:
+async def run_blocking(
+    environment: Mapping[str, str], words: list[str]
+) -> tuple[int, str]:
     """Run a command while this process waits for it; for use without a reactor."""
     import subprocess  # noqa: PLC0415 - start-up time
 
@@ -38,6 +41,7 @@ async def run_blocking(words: list[str]) -> tuple[int, str]:
         # The words come from the configuration; no shell sees them.
         done = subprocess.run(  # noqa: S603, ASYNC221 - blocking on purpose
             [os.fsencode(word) for word in words],
+            env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -55,10 +59,11 @@ async def run_blocking(words: list[str]) -> tuple[int, str]:
 
 
 class CommandRunner:
-    """Runs commands as child processes of a reactor's."""
+    """Runs commands as child processes of a reactor's, in an environment."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, environment: Mapping[str, str]) -> None:
         self._reactor = reactor
+        self._environment = dict(environment)
 
     async def __call__(self, words: list[str]) -> tuple[int, str]:
         """Return the exit status of a command and what it wrote.
@@ -77,7 +82,7 @@ class CommandRunner:
                 running,
                 os.fsencode(words[0]),
                 [os.fsencode(word) for word in words],
-                env=dict(os.environ),
+                env=self._environment,
                 childFDs={0: empty, 1: "r", 2: "r"},
             )
         finally:

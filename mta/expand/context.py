@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ class Site:
     it takes a context, the ACL's name and arguments, and gives ``(accepted,
     text)``.  No local delivery runs as one of the ``never_users`` (uids); it runs
     as ``delivery_user`` (uid and gid) where neither router nor transport says more.
+    ``environment`` is what expansions and the commands they run see of the process's.
     """
 
     primary_hostname: str = "localhost"
@@ -49,6 +50,7 @@ class Site:
     counters: dict[str, int] = field(default_factory=dict)
     never_users: frozenset[int] = frozenset({0})
     delivery_user: tuple[int, int] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

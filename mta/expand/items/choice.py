@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 
@@ -135,7 +134,7 @@ def listextract(key: str, text: str) -> str | None:
     return items[number - 1 if number > 0 else number]
 
 
-@item("env", least=1, most=1, branches=True)
-def env(key: str) -> str | None:
-    """A variable of the environment."""
-    return os.environ.get(key.strip())
+@item("env", least=1, most=1, branches=True, context=True)
+def env(context: Context, key: str) -> str | None:
+    """A variable of the environment that ``keep_environment`` leaves."""
+    return context.site.environment.get(key.strip())

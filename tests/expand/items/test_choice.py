@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import os
-
 from mta.errors import ConfigurationError, ExpansionError, ForcedFailure
 from mta.taint import Tainted
 from tests.expand.expansions import ExpansionTestCase, routed
@@ -169,7 +167,7 @@ class EnvTests(ExpansionTestCase):
 
     def test_variable(self) -> None:
         """A variable of the environment is found, or not."""
-        self.patch(os, "environ", {"SHELL_": "/bin/x"})
+        self.context.site.environment = {"SHELL_": "/bin/x"}
 
         self.check(
             ("${env{ SHELL_ }}${env{SHELL_}{<$value>}}", "/bin/x</bin/x>"),
