@@ -8,7 +8,8 @@ A file begins with its claim, in lines with ``#``.  Then come, in any number:
     the ways in which the input is cut, of those in ``FEEDS``, where not all apply;
 ``S:`` and ``C:``
     what server and client say.  ``C:`` may hold escapes (``\\n``, ``\\x00``); a CRLF
-    follows unless the line ends in ``\\c``.  In ``S:`` a ``*`` stands for anything;
+    follows unless the line ends in ``\\c``.  ``@9@`` stands for nine letters.  In
+    ``S:`` a ``*`` stands for anything;
 ``TLS:``
     the handshake is over;
 ``hangs up:``
@@ -70,6 +71,7 @@ class Conversation:
                 continue
             name, colon, text = line.partition(":")
             assert colon, f"{path.name}: {line}"
+            text = re.sub("@([0-9]+)@", lambda m: "x" * int(m[1]), text)
             found.add(name, text.removeprefix(" "))
         return found
 
@@ -127,6 +129,7 @@ def told(message: Message) -> str:
     )
     content = header + b"\r\n" + (message.body.inline or b"")
     text = content.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    text = text.replace("\0", "\\x00")
     return f"{message.sender.text} > {recipients}\n{text}".rstrip("\n")
 
 

@@ -232,8 +232,9 @@ class ESMTPProtocol(Protocol):
         now = shared.clock()
         connection, message = conversation.connection, conversation.message
         cause = conversation.close_cause
-        if not cause:
-            shared.log.lost(connection, message, now)
+        if not cause and message is not None:
+            in_content = conversation.session.state is State.CONTENT
+            shared.log.lost(connection, message, now, in_content=in_content)
         conversation.give_up_message("connection lost")
         if not cause or cause == DROPPED_BY_ACL:
             reason = "acl-drop" if cause else "connection-lost"

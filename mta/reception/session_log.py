@@ -129,14 +129,18 @@ class SessionLog:
             text += f" C={','.join(history)}"
         self.logs.main(text)
 
-    def lost(self, connection: Connection, message: Message | None, now: float) -> None:
-        """The client vanished in the middle of a session."""
-        if self._lost:
-            sender = f" F=<{message.sender.text}>" if message is not None else ""
-            self.logs.main(
-                "unexpected disconnection while reading SMTP command from "
-                f"{_name(connection)}{sender} {_duration(connection, now)}"
-            )
+    def lost(
+        self, connection: Connection, message: Message, now: float, *, in_content: bool
+    ) -> None:
+        """The client vanished in the middle of a transaction."""
+        if not self._lost:
+            return
+        name, took = _name(connection), _duration(connection, now)
+        if in_content:
+            text = f"SMTP connection from {name} lost while reading message data"
+        else:
+            text = f"unexpected disconnection while reading SMTP command from {name}"
+        self.logs.main(f"{text} F=<{message.sender.text}> {took}")
 
     def timed_out(
         self,

@@ -38,7 +38,6 @@ EPOCH = 1_700_000_000.0
 CLIENT = "192.0.2.7"
 CONFIGURATION = """
 primary_hostname = mx.example
-acl_smtp_rcpt = check_rcpt
 {options}
 begin acl
 check_rcpt:
@@ -184,6 +183,8 @@ class Server:
         language, acl_language = languages()
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, "mta.conf")
+            if "acl_smtp_rcpt" not in options:
+                options += "\nacl_smtp_rcpt = check_rcpt"
             path.write_text(CONFIGURATION.format(options=options, acls=acls))
             read = read_configuration(
                 [str(path)],
