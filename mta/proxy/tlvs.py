@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from mta.proxy.checksum import crc32c
 from mta.proxy.errors import HeaderError
 
 ALPN = 0x01
@@ -101,26 +102,3 @@ def _compare_checksum(header: bytes, position: int, end: int) -> None:
     sum_of_rest = crc32c(header[:position] + b"\0\0\0\0" + header[end:])
     if sum_of_rest != int.from_bytes(header[position:end], "big"):
         raise HeaderError("bad checksum")
-
-
-def _table() -> tuple[int, ...]:
-    found = []
-    for octet in range(256):
-        remainder = octet
-        for _ in range(8):
-            # The polynomial of RFC 4960, appendix B, bits reversed.
-            remainder = remainder >> 1 ^ (0x82F63B78 if remainder & 1 else 0)
-        found.append(remainder)
-    return tuple(found)
-
-
-_REMAINDERS = _table()
-
-
-def crc32c(octets: bytes) -> int:
-    """Return the checksum of RFC 4960, appendix B."""
-    table = _REMAINDERS
-    remainder = 0xFFFFFFFF
-    for octet in octets:
-        remainder = remainder >> 8 ^ table[(remainder ^ octet) & 0xFF]
-    return remainder ^ 0xFFFFFFFF
