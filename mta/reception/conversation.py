@@ -80,7 +80,8 @@ class Conversation:
 
     ``close_cause`` says how the session ended, for the log.  ``failure`` is the
     reply to content that could not be kept; ``queue_reason`` why the message in hand
-    will not be delivered at once.  ``timeout`` is how long the client may say nothing.
+    will not be delivered at once.  ``timeout`` is how long the client may say nothing, 0 for
+    any time.
     """
 
     __slots__ = (

@@ -21,6 +21,7 @@ from mta.connection import Connection
 from mta.reception.conversation import Conversation, Shared
 from mta.reception.dialogue import answer
 from mta.reception.opening import greet, open_session
+from mta.smtp.refused_session import RefusedSession
 from mta.smtp.reply import Reply
 from mta.smtp.server_replies import LOCAL_PROBLEM
 from mta.smtp.server_session import ServerSession
@@ -91,7 +92,10 @@ class ESMTPProtocol(Protocol):
             self._is_closing = True
             transport.loseConnection()
             return
-        session = ServerSession(server.rules)
+        kind = ServerSession
+        if connection.proxy is not None and connection.proxy.has_failed:
+            kind = RefusedSession
+        session = kind(server.rules)
         self.conversation = Conversation(server.shared, session, connection, self)
         if server.tls_on_connect:
             # What the client sends first is the handshake's.
@@ -188,7 +192,7 @@ class ESMTPProtocol(Protocol):
         if conversation is None or self._is_closing:
             if now - self.heard_at > CLOSING_LIMIT:
                 self.transport.abortConnection()
-        elif not self._is_busy and now - self.heard_at > conversation.timeout:
+        elif not self._is_busy and 0 < conversation.timeout < now - self.heard_at:
             self.heard_at = now
             if self._is_handshaking:
                 self._is_closing = True

@@ -104,12 +104,19 @@ class ESMTPFactory(Factory):
     def describe(self, transport: Any) -> Connection:
         """Return what a transport tells of a client."""
         peer, host = transport.getPeer(), transport.getHost()
+        proxy = getattr(peer, "proxy", None)
+        if proxy is None:
+            local_address, local_port = host.host, host.port
+        else:
+            # To the client this host has the proxy's address.
+            local_address, local_port = proxy.received
         return Connection(
             peer_address=plain_address(peer.host),
             peer_port=peer.port,
-            local_address=plain_address(host.host),
-            local_port=host.port,
+            local_address=plain_address(local_address),
+            local_port=local_port,
             started_at=self.shared.clock(),
+            proxy=proxy,
         )
 
     def enter(self, protocol: ESMTPProtocol, connection: Connection) -> bool:
@@ -142,9 +149,8 @@ class ESMTPFactory(Factory):
     def doStop(self) -> None:
         """A port that used this factory was closed."""
         super().doStop()  # type: ignore[no-untyped-call]
-        if not self.numPorts and self._sweeping is not None and not self.protocols:
-            self._sweeping.cancel()
-            self._sweeping = None
+        if not self.numPorts and not self.protocols:
+            self._stop_sweeping()
 
     def close_all(self) -> None:
         """Cut every connection, and let the timer go: the process ends."""
@@ -153,6 +159,11 @@ class ESMTPFactory(Factory):
         if self._sweeping is not None:
             self._sweeping.cancel()
             self._sweeping = None
+
+    def _stop_sweeping(self) -> None:
+        sweeping, self._sweeping = self._sweeping, None
+        if sweeping is not None:
+            sweeping.cancel()
 
     async def _within(self, seconds: float, awaitable: Awaitable[Any]) -> Any:
         """Wait for something, but no longer than some seconds; then give None."""
