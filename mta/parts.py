@@ -36,8 +36,9 @@ from mta.delivery.routing import RouterChain
 from mta.delivery.verify import RoutingVerifier
 from mta.expand.command_runner import CommandRunner
 from mta.hints import Hints
+from mta.message import Message
 from mta.options import parse_interval
-from mta.reception.acceptance import Acceptance, MessageOptions
+from mta.reception.acceptance import Acceptance, IMessageStore, MessageOptions
 from mta.reception.acl_options import ACLOptions
 from mta.reception.connections import Connections
 from mta.reception.options import SMTPOptions
@@ -84,7 +85,7 @@ def build_parts(
     reactor: Any,
     *,
     queue_interval: str | None = None,
-    accepted: Callable[[Any], None] | None = None,
+    accepted: Callable[[Message], None] | None = None,
 ) -> Parts:
     """Return the parts; nothing on disk is touched before ``Parts.start``.
 
@@ -110,18 +111,29 @@ def build_parts(
     for transport in configuration.transports.values():
         transport.attach(reactor=reactor, thread_pool=threads)
     policy = _build_policy(assembly, acls, reactor)
-    acceptance = Acceptance(
+    acceptance = build_acceptance(assembly, store, policy, accepted or runner.accepted)
+    return Parts(assembly, store, hints, runner, policy, acceptance, threads)
+
+
+def build_acceptance(
+    assembly: Assembly,
+    store: IMessageStore,
+    policy: Policy,
+    accepted: Callable[[Message], None],
+) -> Acceptance:
+    """Return what takes messages into a store."""
+    configuration, logs = assembly.configuration, assembly.logs
+    return Acceptance(
         store=store,
         policy=policy,
-        site=site,
+        site=assembly.site,
         logs=logs,
         options=configuration.main(MessageOptions),
-        accepted=accepted or runner.accepted,
+        accepted=accepted,
         clock=time.time,
         log_directory=os.path.dirname(logs.path("main")),
         queue_only=configuration.main(QueueOptions).queue_only,
     )
-    return Parts(assembly, store, hints, runner, policy, acceptance, threads)
 
 
 def make_places(assembly: Assembly) -> None:
