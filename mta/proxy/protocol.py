@@ -21,9 +21,7 @@ from mta.proxy.header import FIXED_LENGTH, Header, HeaderReader, version_of
 from mta.proxy.inner_transport import InnerTransport, Strip
 from mta.proxy.peer import ClientAddress
 from mta.proxy.remainder import Remainder
-from mta.proxy.result import Endpoint, ProxyResult, ProxyStatus, plain
-
-SPOOFED = "header from a peer that is not in hosts_proxy"
+from mta.proxy.result import SPOOFED, Endpoint, ProxyResult, ProxyStatus, plain
 
 
 class Server(Interface):

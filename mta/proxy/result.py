@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from mta.proxy.tlvs import NO_TLVS, TLVs
 
+SPOOFED = "header from a peer that is not in hosts_proxy"
 _MAPPED = "::ffff:"
 
 

@@ -6,6 +6,7 @@ from mta.acl.log_text import host_and_ident, tls_fields
 from mta.connection import Connection
 from mta.interfaces import ILogs
 from mta.message import Message
+from mta.reception.proxy_log import proxy_fields
 from mta.reception.trace import plain_text, received_protocol
 
 VALUE_LIMIT = 256
@@ -36,6 +37,8 @@ def arrival_line(
     parts.append(f"P={received_protocol(message)}{tls_fields(connection, logs)}")
     if connection.authenticator:
         parts.append(_authentication(connection, message, logs))
+    if connection.proxy is not None and logs.selects("proxy"):
+        parts += proxy_fields(connection.proxy)
     parts.append(f"S={message.size}")
     if logs.selects("8bitmime"):
         parts.append(f"M8S={_BODY_BITS.get(message.body_type, 0)}")

@@ -11,12 +11,10 @@ from mta.expand.context import Context, Site
 from mta.interfaces import ILogs
 from mta.lists.host_names import plain_address
 from mta.proxy.factory import ProxyFactory, Tally
-from mta.proxy.protocol import SPOOFED
-from mta.proxy.result import ProxyResult, ProxyStatus
 from mta.reception.extensions import matches
 from mta.reception.opening import TOO_MANY_FROM_HOST
+from mta.reception.proxy_log import ProxyLog
 from mta.reception.proxy_options import ProxyOptions
-from mta.smtp.server_replies import LOCAL_PROBLEM
 
 
 def behind_proxies(
@@ -63,33 +61,3 @@ def behind_proxies(
         maximum=options.smtp_accept_max_per_proxy,
         refusal=b"" if tls_on_connect else TOO_MANY_FROM_HOST.encode(),
     )
-
-
-class ProxyLog:
-    """Writes why a connection was not taken for a proxy's.
-
-    It ``speaks`` where the peer can be told, too.
-    """
-
-    def __init__(self, logs: ILogs, *, speaks: bool) -> None:
-        self._logs = logs
-        self._last_words = LOCAL_PROBLEM.reply.encode() if speaks else b""
-
-    def report(self, result: ProxyResult) -> None:
-        """A header was missing, bad, or not due."""
-        peer = result.proxy
-        if result.has_failed:
-            text = f"required PROXY header missing from {peer}: {result.reason}"
-            if result.status is ProxyStatus.INVALID:
-                text = f"bad PROXY header from {peer}: {result.reason}"
-        elif result.reason == SPOOFED:
-            text = f"attempted spoof: PROXY {SPOOFED}: {peer}"
-        else:
-            text = f"Connection from [{peer.ip_address}] refused: {result.reason}"
-        self._logs.main(text)
-
-    def failed(self, error: BaseException) -> bytes:
-        """Nobody could tell whether a header was due: return what the peer is told."""
-        text = getattr(error, "log_text", "") or str(error)
-        self._logs.panic(f"cannot decide whether a host is a proxy: {text}")
-        return self._last_words

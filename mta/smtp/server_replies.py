@@ -53,6 +53,9 @@ PROHIBITED = own(550, "5.7.1", "Administrative prohibition")
 CANNOT_VERIFY = own(252, "2.7.0", "Administrative prohibition")
 ETRN_REFUSED = own(458, "4.7.0", "Administrative prohibition")
 
+NO_PROXY_HEADER = own(
+    503, "5.5.1", "Command refused, required Proxy negotiation failed"
+)
 UNRECOGNIZED = own(500, "5.5.1", "unrecognized command")
 TOO_MANY_UNRECOGNIZED = own(500, "5.5.1", "Too many unrecognized commands")
 TOO_MANY_NONMAIL = own(554, "5.5.1", "Too many nonmail commands")
