@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mta.address import from_wire
 from mta.interfaces import ILogs
 from mta.proxy.result import SPOOFED, ProxyResult, ProxyStatus
 from mta.proxy.tlvs import UNIQUE_ID
@@ -49,5 +48,12 @@ def proxy_fields(result: ProxyResult) -> list[str]:
     parts = [f"PRX={result.proxy.ip_address}"]
     unique_id = result.tlvs.values.get(UNIQUE_ID)
     if unique_id:
-        parts.append(f"PRXID={from_wire(unique_id)}")
+        parts.append(f"PRXID={_visible(unique_id)}")
     return parts
+
+
+def _visible(octets: bytes) -> str:
+    """Return octets that may be anything as one word of a log line."""
+    if all(0x20 < octet < 0x7F for octet in octets):
+        return octets.decode("ascii")
+    return f"0x{octets.hex()}"
