@@ -150,3 +150,16 @@ def answer_later() -> tuple[Deferred[bool], Callable[[Any], Awaitable[bool]]]:
         return await decision
 
     return decision, requires
+
+
+class Tally(dict[str, int]):
+    """Counts connections by address."""
+
+    def enter(self, ip_address: str) -> None:
+        self[ip_address] = self.of(ip_address) + 1
+
+    def leave(self, ip_address: str) -> None:
+        self[ip_address] -= 1
+
+    def of(self, ip_address: str) -> int:
+        return self.get(ip_address, 0)
