@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from twisted.python import usage
 from twisted.python.failure import Failure
 
 import mta
+from mta import start_up
 from mta.assembly import (
     Assembly,
     assemble,
@@ -27,8 +27,6 @@ from mta.options import parse_interval
 from mta.parts import build_certificates, build_parts, build_server, make_places
 from mta.reception.listener import Listener, listening_places
 from mta.reception.options import ListenerOptions
-
-GARBAGE_THRESHOLDS = 20_000, 20, 50
 
 
 class Options(usage.Options):
@@ -157,10 +155,7 @@ class MTAService(MultiService):
             for warning in self.assembly.configuration.warnings:
                 self.assembly.logs.main(f"Warning: {warning}")
             super().startService()  # type: ignore[no-untyped-call]
-        # What lives as long as the process need not be looked through again, and
-        # sessions leave little behind in cycles.
-        gc.freeze()
-        gc.set_threshold(*GARBAGE_THRESHOLDS)
+        start_up.finish()
         for line in self._introduction():
             self.assembly.logs.main(line)
 

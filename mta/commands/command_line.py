@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
+from mta import start_up
 from mta.assembly import Assembly, assemble
 from mta.commands.arguments import Arguments, Mode, UsageError, parse_arguments
 from mta.commands.waiting import the_reactor
@@ -107,7 +108,9 @@ def _run(arguments: Arguments) -> int:
             print(f"mta: {line}", file=sys.stderr)
         return 1
     try:
-        return _command(arguments.mode)(assembly, arguments)
+        command = _command(arguments.mode)
+        start_up.finish()
+        return command(assembly, arguments)
     except BrokenPipeError:
         # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
