@@ -67,6 +67,7 @@ class ESMTPProtocol(Protocol):
     conversation: Conversation | None = None
     heard_at = 0.0
     ip_address = ""
+    _tls: Any = None
     _is_busy = False
     _is_direct = False
     _is_closing = False
@@ -123,16 +124,17 @@ class ESMTPProtocol(Protocol):
         if conversation is None:
             return
         if self._is_handshaking:
-            self.server.shared.log.tls_failed(
-                conversation.connection, "SSL_accept", _tls_reason(reason)
-            )
+            log = self.server.shared.log
+            if self._tls.problem:
+                log.unverified(conversation.connection, self._tls.problem)
+            log.tls_failed(conversation.connection, "SSL_accept", _tls_reason(reason))
             conversation.close_cause = "lost in TLS handshake"
         if not self._is_busy:
             self._proceed(self._end(conversation))
 
     def handshakeCompleted(self) -> None:
         """Go on inside TLS."""
-        conversation, tls = self.conversation, self.server.shared.tls
+        conversation, tls = self.conversation, self._tls
         self._is_handshaking = False
         self.heard_at = self.server.clock.seconds()
         if conversation is None or tls is None or self._is_closing:
@@ -145,6 +147,8 @@ class ESMTPProtocol(Protocol):
             self._fail(error)
             self._flush_and_close(conversation)
             return
+        if tls.problem:
+            self.server.shared.log.unverified(conversation.connection, tls.problem)
         self._use_producer()
         if self._awaits_greeting:
             self._awaits_greeting = False
@@ -178,6 +182,7 @@ class ESMTPProtocol(Protocol):
         """Begin a handshake as its server."""
         self._is_direct = False
         self._is_handshaking = True
+        self._tls = tls
         if self._has_producer:
             self._has_producer = False
             self.transport.unregisterProducer()

@@ -215,6 +215,10 @@ class SessionLog:
             f"TLS error on connection from {_name(connection)} ({where}): {reason}"
         )
 
+    def unverified(self, connection: Connection, problem: str) -> None:
+        """The client's certificate could not be verified."""
+        self.logs.main(f"[{connection.peer_address}] SSL verify error: {problem}")
+
 
 def _name(connection: Connection) -> str:
     return sender_fullhost(connection) or "local caller"

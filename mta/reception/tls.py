@@ -6,7 +6,7 @@ tenth of a second, and most commands never need it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,11 +20,14 @@ from mta.errors import (
 from mta.expand.context import Context
 from mta.expand.option_types import Expanded, HostList
 from mta.interfaces import ILogs, ITemplate
-from mta.options import Configurable, Option, Source, split_list
-from mta.reception.extensions import matches_or_defers
-from mta.taint import untainted
+from mta.options import Configurable, Option, split_list
+from mta.reception.extensions import matches, matches_or_defers
+from mta.taint import Tainted, untainted
+from mta.tls.policy import Verify
 
 if TYPE_CHECKING:
+    from OpenSSL import SSL
+
     from mta.tls.certificates import SelfSigned
     from mta.tls.server import ServerTLS
 
@@ -34,20 +37,6 @@ _UNAVAILABLE = "TLS currently unavailable"
 _SERVER_NAME_VARIABLES = ("tls_in_sni", "tls_sni", "tls_out_sni")
 
 
-class _FilesType:
-    name = "string list"
-
-    def parse(self, text: str, source: Source) -> ITemplate:
-        if any(name in text for name in _SERVER_NAME_VARIABLES):
-            raise source.error(
-                "a certificate that depends on the server name (SNI) is not supported"
-            )
-        return Expanded.parse(text, source)
-
-
-Files = _FilesType()
-
-
 class TLSOptions(Configurable):
     """What TLS is like towards clients."""
 
@@ -55,13 +44,24 @@ class TLSOptions(Configurable):
         HostList, "*", "Hosts offered STARTTLS; an empty list switches TLS off."
     )
     tls_certificate = Option(
-        Files,
+        Expanded,
         None,
         "PEM files with a certificate chain each, one for each kind of key; without "
         "one a self-signed certificate is made.",
     )
     tls_privatekey = Option(
-        Files, None, "PEM files of the keys; by default in the certificates' files."
+        Expanded, None, "PEM files of the keys; by default in the certificates' files."
+    )
+    tls_verify_hosts = Option(
+        HostList, None, "Hosts that must have a certificate, if they use TLS."
+    )
+    tls_try_verify_hosts = Option(
+        HostList, None, "Hosts that are asked for a certificate, and may have none."
+    )
+    tls_verify_certificates = Option(
+        Expanded,
+        "system",
+        "Authorities that clients are verified by: system, a file or a directory.",
     )
     tls_require_ciphers = Option(
         Expanded, None, "The cipher suites allowed with TLS 1.2, as OpenSSL lists them."
@@ -69,19 +69,23 @@ class TLSOptions(Configurable):
 
 
 class _Wanted(NamedTuple):
+    """What a context is made of; without ``authorities`` no client can be verified."""
+
     certificates: str = ""
     keys: str = ""
     ciphers: str = ""
+    authorities: str = ""
 
     @property
     def files(self) -> list[str]:
         """Every file that is read for it."""
-        return [*split_list(self.certificates), *split_list(self.keys)]
+        found = [*split_list(self.certificates), *split_list(self.keys)]
+        return [*found, self.authorities] if self.authorities else found
 
 
 @dataclass(slots=True)
 class _Loaded:
-    tls: ServerTLS
+    context: SSL.Context
     marks: tuple[tuple[str, int, int, int], ...]
     good_until: float
 
@@ -167,72 +171,126 @@ class ServerCertificates:
 
         Raises TemporaryFailure with the reason for the log.
         """
+        from mta.tls.server import ServerTLS  # noqa: PLC0415 - start-up time
+
         options = self.options
         try:
-            return self._context(
-                _Wanted(
-                    await _expanded(options.tls_certificate, context),
-                    await _expanded(options.tls_privatekey, context),
-                    await _expanded(options.tls_require_ciphers, context),
-                )
-            )
+            verify = await self._verify(context)
+            wanted = await self._wanted(context, verify)
         except ExpansionError as error:
             raise TemporaryFailure(_UNAVAILABLE, log_text=str(error)) from error
+        choose = None
+        template = options.tls_certificate
+        if template is not None and _depends_on_server_name(template.text):
 
-    def _context(self, wanted: _Wanted) -> ServerTLS:
+            def choose(server_name: str) -> SSL.Context:
+                return self._for_server_name(server_name, context, verify)
+
+        return ServerTLS(self._context(wanted), verify, choose)
+
+    async def _verify(self, context: Context) -> Verify:
+        if await matches(self.options.tls_verify_hosts, context):
+            return Verify.REQUIRE
+        if await matches(self.options.tls_try_verify_hosts, context):
+            return Verify.TRY
+        return Verify.NEVER
+
+    async def _wanted(self, context: Context, verify: Verify) -> _Wanted:
+        options = self.options
+        authorities = ""
+        if verify is not Verify.NEVER:
+            authorities = await _expanded(options.tls_verify_certificates, context)
+        return _Wanted(
+            await _expanded(options.tls_certificate, context),
+            await _expanded(options.tls_privatekey, context),
+            await _expanded(options.tls_require_ciphers, context),
+            authorities,
+        )
+
+    def _for_server_name(
+        self, server_name: str, context: Context, verify: Verify
+    ) -> SSL.Context:
+        """Return the context for the name that a client asks for (SNI).
+
+        It is asked for in the middle of a handshake, which cannot wait.
+        """
+        connection = context.connection
+        connection.tls = TLSFacts("", "", sni=Tainted(server_name))
+        try:
+            wanted = _at_once(self._wanted(context, verify))
+            return self._context(wanted)
+        except (ExpansionError, TemporaryFailure) as error:
+            reason = getattr(error, "log_text", "") or str(error)
+            self._logs.panic(f"TLS error: server name {server_name[:255]}: {reason}")
+            raise
+        finally:
+            connection.tls = None
+
+    def _context(self, wanted: _Wanted) -> SSL.Context:
         now = self._clock()
         loaded = self._loaded.get(wanted)
         if loaded is not None and now < loaded.good_until:
-            return loaded.tls
+            return loaded.context
         from mta.tls.certificates import file_marks  # noqa: PLC0415 - start-up time
 
         marks = file_marks(wanted.files)
         if loaded is not None and wanted.certificates and marks == loaded.marks:
             loaded.good_until = now + _LOOK_AGAIN
-            return loaded.tls
+            return loaded.context
         try:
-            tls = self._load(wanted, now)
+            context = self._load(wanted, now)
         except TemporaryFailure as error:
             if loaded is None:
                 raise
             self._logs.panic(f"TLS error: {error.log_text}; the earlier one is kept")
             loaded.marks, loaded.good_until = marks, now + _LOOK_AGAIN
-            return loaded.tls
+            return loaded.context
         if len(self._loaded) >= _REMEMBERED:
             self._loaded.clear()
         good_until = now + _LOOK_AGAIN
-        if not wanted.certificates and self._made is not None:
+        if not wanted.files and self._made is not None:
             good_until = self._made.expires
-        self._loaded[wanted] = _Loaded(tls, marks, good_until)
-        return tls
+        self._loaded[wanted] = _Loaded(context, marks, good_until)
+        return context
 
-    def _load(self, wanted: _Wanted, now: float) -> ServerTLS:
+    def _load(self, wanted: _Wanted, now: float) -> SSL.Context:
         from OpenSSL import SSL  # noqa: PLC0415 - start-up time
 
-        from mta.tls import certificates  # noqa: PLC0415 - start-up time
-        from mta.tls.server import ServerTLS, server_context  # noqa: PLC0415 - the same
+        from mta.tls import certificates, server  # noqa: PLC0415 - start-up time
 
         try:
-            context = server_context(wanted.ciphers)
+            context = server.server_context(wanted.ciphers)
         except SSL.Error as error:
             text = f"tls_require_ciphers invalid: {wanted.ciphers}"
             raise TemporaryFailure(_UNAVAILABLE, log_text=text) from error
+        if wanted.authorities:
+            server.trust(context, wanted.authorities)
         if wanted.certificates:
             certificates.use_files(
                 context, split_list(wanted.certificates), split_list(wanted.keys)
             )
-            return ServerTLS(context)
+            return context
         if self._made is None or self._made.expires <= now:
             self._made = certificates.make_self_signed(self._host_name, now)
         certificates.use_self_signed(context, self._made)
-        return ServerTLS(context)
+        return context
 
-    @staticmethod
-    def facts(handle: Any, *, on_connect: bool) -> TLSFacts:
-        """Return what a finished handshake shows, from its OpenSSL connection."""
-        from mta.tls.server import facts  # noqa: PLC0415 - start-up time
 
-        return facts(handle, on_connect=on_connect)
+def _depends_on_server_name(text: str) -> bool:
+    return any(name in text for name in _SERVER_NAME_VARIABLES)
+
+
+def _at_once(coroutine: Coroutine[Any, Any, _Wanted]) -> _Wanted:
+    """Return the result of a coroutine that must not wait."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        wanted: _Wanted = end.value
+        return wanted
+    coroutine.close()
+    raise TemporaryFailure(
+        _UNAVAILABLE, log_text="tls_certificate waits for a lookup inside the handshake"
+    )
 
 
 async def _expanded(template: ITemplate | None, context: Context) -> str:

@@ -9,13 +9,20 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import NameOID
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 
 from mta.errors import TemporaryFailure
 
 LIFETIME = datetime.timedelta(days=7)
+_KINDS = (
+    rsa.RSAPrivateKey,
+    ec.EllipticCurvePrivateKey,
+    ed25519.Ed25519PrivateKey,
+    ed448.Ed448PrivateKey,
+)
 _EARLIER = datetime.timedelta(hours=1)
 
 
@@ -70,7 +77,7 @@ def use_files(
         key = keys[number] if number < len(keys) else certificate
         try:
             _use_pair(context, certificate, key)
-        except (OSError, SSL.Error, ValueError) as error:
+        except (OSError, SSL.Error, ValueError, TypeError) as error:
             raise TemporaryFailure(
                 "TLS currently unavailable",
                 log_text=f"cert/key setup: cert={certificate} key={key}: "
@@ -86,10 +93,10 @@ def _use_pair(context: SSL.Context, certificate: str, key: str) -> None:
     context.use_certificate_chain_file(certificate)
     with open(key, "rb") as stream:
         octets = stream.read()
-    # An empty passphrase keeps OpenSSL from asking a person for one.
-    context.use_privatekey(
-        crypto.load_privatekey(crypto.FILETYPE_PEM, octets, passphrase=b"")
-    )
+    private_key = load_pem_private_key(octets, password=None)
+    if not isinstance(private_key, _KINDS):
+        raise ValueError("TLS knows no keys of this kind")
+    context.use_privatekey(private_key)
     context.check_privatekey()
 
 
@@ -104,6 +111,21 @@ def file_marks(paths: Sequence[str]) -> tuple[tuple[str, int, int, int], ...]:
         else:
             marks.append((path, status.st_mtime_ns, status.st_ino, status.st_size))
     return tuple(marks)
+
+
+def subject_of(certificate: x509.Certificate) -> str:
+    """Return the subject of a certificate as ``/C=XX/CN=name``.
+
+    Raises ValueError where it cannot be read.
+    """
+    return "".join(
+        f"/{attribute.rfc4514_attribute_name}={_text(attribute.value)}"
+        for attribute in certificate.subject
+    )
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def reason_of(error: BaseException) -> str:

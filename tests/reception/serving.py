@@ -31,7 +31,7 @@ from mta.reception.options import SMTPOptions
 from mta.reception.policy import Policy
 from mta.reception.protocol import ESMTPProtocol
 from mta.reception.server import ESMTPFactory
-from mta.reception.tls import TLSOptions
+from mta.reception.tls import ServerCertificates, TLSOptions
 from mta.testing import FakeResolver, FakeVerifier, MemoryLogs
 
 EPOCH = 1_700_000_000.0
@@ -123,6 +123,7 @@ class PretendedTLS:
     """TLS without any: the handshake is over when the test says so."""
 
     is_on = True
+    problem = ""
 
     async def is_offered(self, context: Context) -> bool:
         return True
@@ -169,7 +170,10 @@ class ClientTransport(StringTransport):
 
 
 class Server:
-    """A server with the options and ACLs of a configuration's text."""
+    """A server with the options and ACLs of a configuration's text.
+
+    ``tls`` is ``"real"`` or stands for it.  Without a reactor time goes by at will.
+    """
 
     def __init__(
         self,
@@ -179,6 +183,7 @@ class Server:
         tls: Any = None,
         selectors: str = "",
         authenticators: Any = (),
+        reactor: Any = None,
     ) -> None:
         language, acl_language = languages()
         with tempfile.TemporaryDirectory() as directory:
@@ -201,7 +206,7 @@ class Server:
                 drivers={},
                 check_permissions=False,
             )
-        self.clock = Clock()
+        self.clock = Clock() if reactor is None else reactor
         self.logs = MemoryLogs(DEFAULT_SELECTORS | set(selectors.split()))
         self.resolver = FakeResolver()
         self.verifier = FakeVerifier()
@@ -238,6 +243,13 @@ class Server:
             accepted=lambda message: None,
             clock=self.now,
         )
+        if tls == "real":
+            tls = ServerCertificates(
+                read.main(TLSOptions),
+                host_name="mx.example",
+                logs=self.logs,
+                clock=self.now,
+            )
         self.factory = ESMTPFactory(
             site=self.site,
             options=read.main(SMTPOptions),
