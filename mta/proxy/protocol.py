@@ -66,6 +66,7 @@ class ProxyProtocol(InnerTransport, Protocol):
     _time_limit: Any = None
     _reader: HeaderReader | None = None
     _remainder: Remainder | None = None
+    _ends: tuple[Endpoint, Endpoint]
     _counted_address: str | None = None
     _is_lost = False
     _must_resume = False
@@ -127,6 +128,8 @@ class ProxyProtocol(InnerTransport, Protocol):
             return
         server, held = self.server, self._held
         self._held = b""
+        # Once a connection has ended its transport does not tell them any more.
+        self._ends = self._find_ends()
         if not is_due:
             self._serve(held, _SpoofWatch(self._report_spoof))
         elif self._is_admitted():
@@ -152,7 +155,7 @@ class ProxyProtocol(InnerTransport, Protocol):
         server = self.server
         if server.tally is None:
             return True
-        address = self._proxy().ip_address
+        address = self._ends[0].ip_address
         self._counted_address = address
         server.tally.enter(address)
         if not 0 < server.maximum < server.tally.of(address):
@@ -181,8 +184,7 @@ class ProxyProtocol(InnerTransport, Protocol):
     def _result(self, header: Header) -> ProxyResult:
         return ProxyResult(
             header.status,
-            self._proxy(),
-            _endpoint(self.transport.getHost()),
+            *self._ends,
             header.version,
             header.source,
             header.destination,
@@ -218,11 +220,10 @@ class ProxyProtocol(InnerTransport, Protocol):
         self._serve(b"", self._remainder)
 
     def _failure(self, status: ProxyStatus, reason: str) -> ProxyResult:
-        received = _endpoint(self.transport.getHost())
-        return ProxyResult(status, self._proxy(), received, reason=reason)
+        return ProxyResult(status, *self._ends, reason=reason)
 
-    def _proxy(self) -> Endpoint:
-        return _endpoint(self.transport.getPeer())
+    def _find_ends(self) -> tuple[Endpoint, Endpoint]:
+        return _endpoint(self.transport.getPeer()), _endpoint(self.transport.getHost())
 
     def _stop_waiting(self) -> None:
         self.server.waiting.discard(self)

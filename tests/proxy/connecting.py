@@ -133,7 +133,8 @@ class Client:
         self.protocol.dataReceived(octets)
 
     def hang_up(self) -> None:
-        """Close the connection."""
+        """Close the connection; a transport does not know its ends any more then."""
+        self.transport.getPeer = self.transport.getHost = None
         self.protocol.connectionLost(Failure(ConnectionDone()))
 
     @property
