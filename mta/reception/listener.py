@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 
 from mta.errors import ConfigurationError, MTAError
@@ -229,12 +229,15 @@ class Listener(Service):
             self._ports.append(port)
         self._close_sockets()
 
-    def stopService(self) -> Deferred[list[tuple[bool, None]]]:
-        """Close the ports, and cut the connections that are left."""
+    def stopService(self) -> Deferred[None]:
+        """Close the ports, and dismiss the clients that are left."""
         super().stopService()  # type: ignore[no-untyped-call]
+        return Deferred.fromCoroutine(self._wind_down())
+
+    async def _wind_down(self) -> None:
         self._close_sockets()
-        closing = [port.stopListening() for port in self._ports]
-        self._ports.clear()
+        ports, self._ports = self._ports, []
+        for port in ports:
+            await maybeDeferred(port.stopListening)
         for factory in self._factories:
-            factory.close_all()
-        return DeferredList([one for one in closing if one is not None])
+            await factory.wind_down()

@@ -77,6 +77,7 @@ class ESMTPProtocol(Protocol):
     _has_producer = False
     _is_backlogged = False
     _is_choked = False
+    _is_dismissed = False
 
     # Called by Twisted.
 
@@ -205,7 +206,27 @@ class ESMTPProtocol(Protocol):
             else:
                 self._proceed(self._time_out(conversation))
 
+    def dismiss(self) -> None:
+        """End the session, since the process ends; what is being decided comes first."""
+        self._is_dismissed = True
+        conversation = self.conversation
+        if self._is_handshaking:
+            self.transport.abortConnection()
+        elif conversation is not None and not self._is_busy and not self._is_closing:
+            self._proceed(self._dismiss(conversation))
+
     # Coroutines; one runs at a time.
+
+    async def _dismiss(self, conversation: Conversation) -> None:
+        session = conversation.session
+        host = session.rules.host_name
+        session.close(
+            Reply(421, (f"{host}: Service not available - closing connection",))
+        )
+        conversation.give_up_message("SIGTERM")
+        conversation.close_cause = "closed after SIGTERM"
+        policy = self.server.shared.policy
+        await policy.not_quit(conversation.transaction, "signal-exit")
 
     async def _converse(self, conversation: Conversation) -> None:
         """Answer events until there is none."""
@@ -291,6 +312,9 @@ class ESMTPProtocol(Protocol):
         session = conversation.session
         if session.state is State.CLOSED:
             self._flush_and_close(conversation)
+        elif self._is_dismissed:
+            self._proceed(self._dismiss(conversation))
+            return
         elif session.output:
             octets, session.output = session.output, b""
             self._send(octets)

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as TimeLimit
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from mta.acl.registry import Phase
@@ -32,6 +33,7 @@ from mta.smtp.server_replies import own
 from mta.smtp.server_verbs import SessionRules
 
 SWEEP_INTERVAL = 1.0
+WIND_DOWN_LIMIT = 5.0
 _QUERIES = {"ETRN": Phase.ETRN, "VRFY": Phase.VRFY, "EXPN": Phase.EXPN}
 
 
@@ -152,13 +154,26 @@ class ESMTPFactory(Factory):
         if not self.numPorts and not self.protocols:
             self._stop_sweeping()
 
+    async def wind_down(self) -> None:
+        """Dismiss every client, since the process ends.
+
+        What is being decided is decided and answered first, so that nobody sends a
+        message again that we have; but there is a limit to it.
+        """
+        for protocol in tuple(self.protocols):
+            protocol.dismiss()
+        await self._within(WIND_DOWN_LIMIT, self._when_empty())
+        self.close_all()
+
+    async def _when_empty(self) -> None:
+        while self.protocols:
+            await deferLater(self.clock, 0.05)
+
     def close_all(self) -> None:
-        """Cut every connection, and let the timer go: the process ends."""
+        """Cut every connection, and let the timer go."""
         for protocol in tuple(self.protocols):
             protocol.transport.abortConnection()
-        if self._sweeping is not None:
-            self._sweeping.cancel()
-            self._sweeping = None
+        self._stop_sweeping()
 
     def _stop_sweeping(self) -> None:
         sweeping, self._sweeping = self._sweeping, None

@@ -173,7 +173,7 @@ class FakeFactory(Factory):
         assert self.secure is not None
         return self.secure
 
-    def close_all(self) -> None:
+    async def wind_down(self) -> None:
         self.is_cut = True
 
 
