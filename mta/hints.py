@@ -45,9 +45,9 @@ _Entry = tuple[str, float] | None
 class Hints:
     """The hints in one database file, which several processes may use.
 
-    Reads are answered in the calling thread; all calls come from one thread.  A
-    database that cannot be used is begun anew, since nothing in it is owed to anybody;
-    ``report`` is told.
+    The file is opened by ``start``, or when it is first needed.  Reads are answered in
+    the calling thread; all calls come from one thread.  A database that cannot be used
+    is begun anew, since nothing in it is owed to anybody; ``report`` is told.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Hints:
         self._path = path
         self._clock = clock
         self._report = report
-        self._reader = self._open()
+        self._reader: sqlite3.Connection | None = None
         self._changed = Condition()
         # What is not yet committed: waiting, and in the hands of the writing thread.
         self._pending: dict[_Name, _Entry] = {}
@@ -68,6 +68,21 @@ class Hints:
         self._thread: Thread | None = None
         self._closing = False
         self._hurry = False
+
+    def start(self) -> None:
+        """Open the file; raise SpoolError where that cannot be done."""
+        if self._reader is None:
+            self._reader = self._open()
+
+    def _read(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
+        """Return the rows that a statement finds, none where it cannot be asked."""
+        try:
+            self.start()
+            assert self._reader is not None
+            return self._reader.execute(statement, values).fetchall()
+        except (sqlite3.Error, SpoolError) as error:
+            self._report(f"cannot read hints: {error}")
+            return []
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -100,12 +115,8 @@ class Hints:
         return json.loads(entry[0])
 
     def _stored(self, name: _Name) -> _Entry:
-        try:
-            row: _Entry = self._reader.execute(_GET, name).fetchone()
-        except sqlite3.Error as error:
-            self._report(f"cannot read hints: {error}")
-            return None
-        return row
+        rows = self._read(_GET, name)
+        return rows[0] if rows else None
 
     def put(self, kind: str, key: str, value: Any, expires: float) -> None:
         """Keep a value (anything JSON has) until a time."""
@@ -132,11 +143,7 @@ class Hints:
         now = self._clock()
         with self._changed:
             changes = {**self._writing, **self._pending}
-        try:
-            found = dict(self._reader.execute(_ITEMS, (kind, now)))
-        except sqlite3.Error as error:
-            self._report(f"cannot read hints: {error}")
-            found = {}
+        found = dict(self._read(_ITEMS, (kind, now)))
         for (changed_kind, key), entry in changes.items():
             if changed_kind == kind:
                 found.pop(key, None)
@@ -162,7 +169,9 @@ class Hints:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        self._reader.close()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def _run(self) -> None:
         writer: sqlite3.Connection | None = None
@@ -170,6 +179,9 @@ class Hints:
         while self._wait():
             try:
                 if writer is None:
+                    os.makedirs(
+                        os.path.dirname(self._path) or ".", mode=0o750, exist_ok=True
+                    )
                     writer = _open(self._path)
                 next_purge = self._commit(writer, next_purge)
             except (OSError, sqlite3.Error) as error:

@@ -67,6 +67,7 @@ class Parts:
         """Open the spool and begin to work.  Raises SpoolError."""
         make_places(self.assembly)
         self.store.start()
+        self.hints.start()
         self.threads.start()
 
     async def stop(self) -> None:
