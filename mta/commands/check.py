@@ -204,7 +204,7 @@ def verify_addresses(assembly: Assembly, arguments: Arguments) -> int:
 
 def show_retry_rule(assembly: Assembly, arguments: Arguments) -> int:
     """Print the retry rule for a domain or address, a second domain, an error."""
-    from mta.delivery.retry import show_rule  # noqa: PLC0415 - start-up time
+    from mta.delivery.retry_shown import show_rule  # noqa: PLC0415 - start-up time
 
     if not arguments.operands:
         print("mta: -brt must be followed by a domain", file=sys.stderr)

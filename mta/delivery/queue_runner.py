@@ -277,5 +277,11 @@ class QueueRunner(Service):
             await run_all([partial(self._guard_one, one) for one in works], self._limit)
         return missed
 
+    async def give_up(self, message_id: str) -> bool:
+        """Return a message to its sender (``-Mg``); False where it is nobody's to give."""
+        reason = "delivery cancelled by administrator"
+        given_up = self._messages.give_up(message_id, reason)
+        return await self._follow(given_up) is not None
+
     async def _guard_one(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         await self._guard(work())

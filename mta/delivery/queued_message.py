@@ -138,6 +138,14 @@ class QueuedMessages:
         await self._store.save(message, next_try=due, tried=False)
         return AttemptResult(next_try=due)
 
+    async def give_up(self, message_id: str, reason: str) -> AttemptResult | None:
+        """Return a message to its sender; None where it cannot be claimed."""
+        message = await self._store.claim(message_id)
+        if message is None:
+            return None
+        message.frozen = False
+        return await self._attempt.give_up(message, reason)
+
     async def put_off(self, message: Message) -> AttemptResult:
         """Give a message back to the queue as due at once."""
         now = self._now()
