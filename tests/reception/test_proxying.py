@@ -1,0 +1,395 @@
+"""Tests of the SMTP server behind proxies."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mta.errors import ConfigurationError
+from mta.expand.context import Context
+from mta.options import Source
+from mta.proxy.factory import ProxyFactory
+from mta.reception.connections import Connections
+from mta.reception.proxy_options import ProxyOptions
+from mta.reception.proxying import behind_proxies
+from mta.testing import result_of
+from tests.proxy.headers import (
+    BINARY6,
+    FOUR,
+    LINE,
+    LOCAL,
+    UNKNOWN,
+    binary,
+    tls_value,
+    tlv,
+)
+from tests.reception.serving import Client, Server, languages
+
+PROXY = "10.0.0.1"
+REFUSED = "503 Command refused, required Proxy negotiation failed"
+MESSAGE = (
+    b"MAIL FROM:<a@b.example>\r\n",
+    b"RCPT TO:<c@mx.example>\r\n",
+    b"DATA\r\n",
+    b"Subject: x\r\n\r\nx\r\n.\r\n",
+)
+
+
+class ProxyCase(SynchronousTestCase):
+    """A server for which 10.0.0.1 and its kin are proxies."""
+
+    def serve(
+        self, options: str = "", acls: str = "", *, selectors: str = "", **proxy: str
+    ) -> None:
+        """Start a server with main options and with those of the PROXY protocol."""
+        language, _ = languages()
+        proxy.setdefault("hosts_proxy", "10.0.0.0/24")
+        self.server = Server(options, acls, selectors=selectors)
+        self.options = ProxyOptions.with_texts(proxy, language=language)
+        self.proxies = Connections()
+        self.factory = self.wrap()
+
+    def wrap(self, *, tls: bool = False) -> Any:
+        """Return the factory of a listener."""
+        server = self.server
+        return behind_proxies(
+            server.factory.for_tls_on_connect() if tls else server.factory,
+            options=self.options,
+            site=server.site,
+            logs=server.logs,
+            clock=server.clock,
+            proxies=self.proxies,
+            tls_on_connect=tls,
+        )
+
+    def connect(self, peer: str = PROXY, header: bytes = b"") -> Client:
+        """Return a connection that begins with a header."""
+        client = Client(self.server, self.factory, peer)
+        if header:
+            client.send(header)
+        return client
+
+    def greeted(self, peer: str = PROXY, header: bytes = b"") -> Client:
+        """Return a connection that was greeted."""
+        client = self.connect(peer, header)
+        self.assertEqual(client.transport.take()[:4], b"220 ")
+        return client
+
+    @property
+    def main(self) -> list[str]:
+        """The lines of the main log."""
+        return [line for line, _ in self.server.logs.main_lines]
+
+
+class ClientTests(ProxyCase):
+    """Who the client is."""
+
+    def expanded(self, header: bytes, text: str, *, timeout: bool = False) -> str:
+        """Return a string as the connect ACL would expand it."""
+        self.serve()
+        client = self.connect(header=header)
+        if timeout:
+            self.server.clock.advance(3)
+        inner = cast(Any, client.protocol)._inner
+        context = Context(self.server.site, inner.conversation.connection)
+        language, _ = languages()
+        return result_of(language.template(text, Source()).expand(context))
+
+    def test_variables(self) -> None:
+        """The client's address and port are the header's; ours are our own."""
+        found = self.expanded(
+            LINE,
+            "$sender_host_address $sender_host_port $received_ip_address "
+            "$received_port $proxy_session $proxy_status $proxy_local_address "
+            "$proxy_local_port $proxy_external_address $proxy_external_port",
+        )
+
+        self.assertEqual(
+            found,
+            "192.0.2.7 4660 198.51.100.1 25 yes proxied 10.0.0.1 4711 198.51.100.1 25",
+        )
+
+    def test_older_names(self) -> None:
+        """The variables' older names mean the same."""
+        found = self.expanded(
+            binary(FOUR[:4] + b"\xcb\x00\x71\x05\x12\x34\x09\xc5"),
+            "$proxy_host_address $proxy_host_port "
+            "$proxy_target_address $proxy_target_port",
+        )
+
+        self.assertEqual(found, "10.0.0.1 4711 203.0.113.5 2501")
+
+    def test_nobody_named(self) -> None:
+        """A health check, an unknown client and a failure can be told apart."""
+        for header, status in (
+            (LOCAL, "local"),
+            (UNKNOWN, "unknown"),
+            (b"", "timeout"),
+        ):
+            found = self.expanded(
+                header,
+                "$sender_host_address $proxy_session $proxy_status "
+                "[$proxy_local_address$proxy_external_address] $proxy_local_port",
+                timeout=not header,
+            )
+            self.assertEqual(found, f"{PROXY} yes {status} [] 0")
+
+    def test_values(self) -> None:
+        """What else the proxy tells can be used, and is tainted."""
+        header = binary(
+            FOUR,
+            tlv(2, b"mx.example"),
+            tlv(1, b"smtp"),
+            tlv(5, b"id-7"),
+            tlv(0xEA, b"vpce-1"),
+            tls_value(7, 0, tlv(0x21, b"TLSv1.3"), tlv(0x22, b"cn"), tlv(0x23, b"AES")),
+        )
+        names = (
+            "$proxy_tlv_authority $proxy_tlv_alpn $proxy_tlv_unique_id "
+            "$proxy_tlv_ssl_version $proxy_tlv_ssl_cipher $proxy_tlv_ssl_cn "
+            "$proxy_tlv_ssl_verified $proxy_tlv_0xEA ${proxy_tlv{0xea}} "
+            "${proxy_tlv{234}} [${proxy_tlv{0xEB}}]"
+        )
+
+        found = self.expanded(header, names)
+
+        self.assertEqual(
+            found, "mx.example smtp id-7 TLSv1.3 AES cn 1 vpce-1 vpce-1 vpce-1 []"
+        )
+        self.assertEqual(type(found).__name__, "Tainted")
+
+    def test_acl_and_lists(self) -> None:
+        """ACLs and host lists see the client and not the proxy."""
+        self.serve(
+            "acl_smtp_connect = connect\nhostlist mine = 192.0.2.0/24\n",
+            "connect:\n  deny hosts = +mine\n       message = not you\n  accept\n",
+        )
+        self.assertEqual(self.connect(header=LINE).transport.take(), b"550 not you\r\n")
+        self.greeted(header=BINARY6)
+
+    def test_host_name(self) -> None:
+        """The host name that is looked up is the client's."""
+        self.serve("host_lookup = *\n")
+        records = self.server.resolver.records
+        records["192.0.2.7", "PTR"] = ["client.example"]
+        records["client.example", "A"] = ["192.0.2.7"]
+
+        client = self.greeted(header=LINE)
+
+        reply = client.says(b"EHLO x\r\n")
+        self.assertIn(b"Hello client.example [192.0.2.7]", reply)
+
+    def test_logs(self) -> None:
+        """PRX= stands on the arrival line where the selector asks for it."""
+        self.serve(selectors="proxy")
+        client = self.greeted(header=binary(FOUR, tlv(5, b"id-7"))).hello()
+        for octets in MESSAGE:
+            client.says(octets)
+        odd = self.greeted(header=binary(FOUR, tlv(5, b"a b"))).hello()
+        for octets in MESSAGE:
+            odd.says(octets)
+        plain = self.greeted(header=LOCAL).hello()
+        for octets in MESSAGE:
+            plain.says(octets)
+
+        first, second, third = [line for line in self.main if line.startswith("<= ")]
+        self.assertIn(" H=(client.example) [192.0.2.7] ", first)
+        self.assertIn(" P=esmtp PRX=10.0.0.1 PRXID=id-7 S=", first)
+        self.assertIn(" PRX=10.0.0.1 PRXID=0x612062 S=", second)
+        self.assertIn(" H=(client.example) [10.0.0.1] P=esmtp S=", third)
+
+    def test_not_logged(self) -> None:
+        """Without the selector there is no PRX=."""
+        self.serve()
+        client = self.greeted(header=LINE).hello()
+        for octets in MESSAGE:
+            client.says(octets)
+
+        self.assertNotIn("PRX=", " ".join(self.main))
+
+
+class FailureTests(ProxyCase):
+    """A proxy without a good header."""
+
+    def test_dialogue(self) -> None:
+        """After the time limit it is greeted; only QUIT is understood."""
+        self.serve()
+        client = self.connect()
+        self.server.clock.advance(2.9)
+        self.assertEqual(client.transport.take(), b"")
+        self.server.clock.advance(0.1)
+        self.assertEqual(client.transport.take()[:16], b"220 mx.example E")
+
+        lines = ["EHLO x", "MAIL FROM:<a@b>", "", "what?", "HELP", "RSET", "NOOP"]
+        self.assertEqual(client.replies(*lines * 2), [REFUSED] * 14)
+        self.assertEqual(
+            client.replies("A\0"),
+            ["501 NUL characters are not allowed in SMTP commands"],
+        )
+        self.assertEqual(client.replies("QUIT"), ["221 mx.example closing connection"])
+        self.assertTrue(client.transport.is_closed)
+        self.assertEqual(
+            self.main,
+            ["required PROXY header missing from [10.0.0.1]:4711: no header in 3s"],
+        )
+
+    def test_time_limit(self) -> None:
+        """proxy_protocol_timeout says how long the header may take."""
+        self.serve(proxy_protocol_timeout="10s")
+        client = self.connect()
+        self.server.clock.advance(9)
+        self.assertEqual(client.transport.take(), b"")
+        self.server.clock.advance(1)
+
+        self.assertEqual(client.replies("NOOP"), [REFUSED])
+
+    def test_bad_header(self) -> None:
+        """A bad header is never obeyed; the log says what was wrong, once."""
+        for octets, reason in (
+            (b"EHLO x\r\nQUIT\r\n", "something else where a header was due"),
+            (b"\x16\x03\x01\x00\x01\n", "TLS hello where a header was due"),
+            (binary(FOUR, tlv(3, b"1234")), "bad checksum"),
+            (binary(FOUR, family=0x12), "a datagram family"),
+        ):
+            self.serve()
+            client = self.connect(header=octets)
+            self.assertFalse(client.transport.is_closed)
+            self.server.clock.advance(3)
+            self.assertEqual(client.transport.take()[:4], b"220 ")
+            self.assertEqual(client.replies("RSET"), [REFUSED])
+            self.assertEqual(
+                self.main, [f"bad PROXY header from [10.0.0.1]:4711: {reason}"]
+            )
+
+    def test_connect_acl(self) -> None:
+        """The connect ACL can tell a failure, and drop it."""
+        self.serve(
+            "acl_smtp_connect = connect\n",
+            "connect:\n  drop condition = ${if eq{$proxy_status}{timeout}}\n"
+            "       message = no header\n  accept\n",
+        )
+        client = self.connect()
+        self.server.clock.advance(3)
+
+        self.assertEqual(client.transport.take(), b"550 no header\r\n")
+
+    def test_tls_on_connect(self) -> None:
+        """Where TLS begins at once the connection is closed without a word."""
+        self.serve()
+        self.factory = self.wrap(tls=True)
+        for octets in (b"", b"EHLO x\r\n"):
+            client = self.connect(header=octets)
+            self.server.clock.advance(3)
+            self.assertTrue(client.transport.is_closed)
+            self.assertEqual(client.transport.take(), b"")
+
+    def test_health_checks(self) -> None:
+        """Who comes and goes, with LOCAL or without a word, is not in the log."""
+        self.serve()
+        for header in (b"", LOCAL, UNKNOWN):
+            self.connect(header=header).hang_up()
+
+        self.assertEqual(self.main, [])
+        self.assertEqual(self.server.panics, [])
+
+    def test_not_decided(self) -> None:
+        """Where nobody can tell whether a host is a proxy, it is sent away for now."""
+        self.serve(hosts_proxy="${lookup{x}lsearch{/nonexistent/file}}")
+
+        client = self.connect()
+
+        self.assertEqual(client.transport.take()[:4], b"421 ")
+        self.assertTrue(client.transport.is_closed)
+        self.assertIn("whether a host is a proxy", self.server.panics[0])
+
+
+class OptionTests(ProxyCase):
+    """Which hosts are proxies."""
+
+    def test_plain_clients(self) -> None:
+        """Others are served as ever."""
+        self.serve()
+        client = self.greeted("192.0.2.99")
+
+        self.assertIn(b"[192.0.2.99]", client.says(b"EHLO x\r\n"))
+
+    def test_spoof(self) -> None:
+        """Their header is an error of syntax, and an attempt that the log names."""
+        self.serve("smtp_enforce_sync = false\n")
+        client = self.greeted("192.0.2.99")
+
+        self.assertEqual(client.says(LINE), b"500 unrecognized command\r\n")
+        self.assertIn(
+            "attempted spoof: PROXY header from a peer that is not in hosts_proxy: "
+            "[192.0.2.99]:4711",
+            self.main,
+        )
+        self.assertIn(b"[192.0.2.99]", client.says(b"EHLO x\r\n"))
+
+    def test_unset(self) -> None:
+        """Without hosts_proxy there is no layer at all."""
+        self.serve()
+        self.options = ProxyOptions.with_texts({})
+
+        self.assertIs(self.wrap(), self.server.factory)
+
+    def test_expanded(self) -> None:
+        """The list is expanded for each connection, with separators of its own."""
+        text = "${if eq{$received_port}{25}{<; 10.0.0.1 ; 2001:db8::/32}}"
+        self.serve(hosts_proxy=text)
+
+        self.assertIsInstance(self.factory, ProxyFactory)
+        for peer in ("10.0.0.1", "2001:db8::5"):
+            self.assertEqual(self.connect(peer).transport.take(), b"")
+        for peer in ("10.0.0.2", "2001:db9::5"):
+            self.greeted(peer)
+
+    def test_mapped(self) -> None:
+        """An IPv4 proxy may come to an IPv6 socket."""
+        self.serve()
+
+        self.assertEqual(self.connect("::ffff:10.0.0.1").transport.take(), b"")
+
+    def test_older_name(self) -> None:
+        """The option has an older name, and is not set by both."""
+        options = ProxyOptions.with_texts({"proxy_required_hosts": "10.0.0.1"})
+
+        assert options.hosts_proxy is not None
+        self.assertEqual(options.hosts_proxy.text, "10.0.0.1")
+        with self.assertRaises(ConfigurationError):
+            ProxyOptions.with_texts(
+                {"proxy_required_hosts": "10.0.0.1", "hosts_proxy": "10.0.0.1"}
+            )
+
+
+class LimitTests(ProxyCase):
+    """How many connections there may be."""
+
+    def test_per_host(self) -> None:
+        """smtp_accept_max_per_host counts clients, not the proxy before them."""
+        self.serve("smtp_accept_max_per_host = 2\n")
+        other = LINE.replace(b"192.0.2.7", b"192.0.2.8")
+        for header in (LINE, LINE, other, other):
+            self.greeted(header=header)
+
+        for header in (LINE, other):
+            client = self.connect(header=header)
+            self.assertEqual(client.transport.take()[:4], b"421 ")
+
+    def test_per_proxy(self) -> None:
+        """smtp_accept_max_per_proxy counts the connections of each proxy."""
+        self.serve(smtp_accept_max_per_proxy="2")
+        first, _ = self.greeted(header=LINE), self.connect()
+
+        third = self.connect()
+        self.assertEqual(third.transport.take()[:4], b"421 ")
+        self.assertTrue(third.transport.is_closed)
+        third.hang_up()
+        self.greeted("10.0.0.2", LINE)
+        first.hang_up()
+        self.greeted(header=LINE)
+        self.assertEqual(
+            self.main[0],
+            "Connection from [10.0.0.1] refused: too many connections from one proxy",
+        )
