@@ -95,7 +95,7 @@ def _use_pair(context: SSL.Context, certificate: str, key: str) -> None:
         octets = stream.read()
     private_key = load_pem_private_key(octets, password=None)
     if not isinstance(private_key, _KINDS):
-        raise ValueError("TLS knows no keys of this kind")
+        raise TypeError("TLS knows no keys of this kind")
     context.use_privatekey(private_key)
     context.check_privatekey()
 
