@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.interfaces import IProtocolFactory
-
 from mta.connection import Connection
 from mta.expand.context import Context, Site
 from mta.interfaces import ILogs
@@ -15,18 +13,29 @@ from mta.reception.extensions import matches
 from mta.reception.opening import TOO_MANY_FROM_HOST
 from mta.reception.proxy_log import ProxyLog
 from mta.reception.proxy_options import ProxyOptions
+from mta.reception.server import ESMTPFactory
+
+
+class ServerBehindProxies(ProxyFactory):
+    """The SMTP server with the PROXY layer before it."""
+
+    wrapped: ESMTPFactory
+
+    def close_all(self) -> None:
+        """Cut every connection: the process ends."""
+        self.abort_waiting()
+        self.wrapped.close_all()
 
 
 def behind_proxies(
-    factory: IProtocolFactory,
+    factory: ESMTPFactory,
     *,
     options: ProxyOptions,
     site: Site,
     logs: ILogs,
     clock: Any,
     proxies: Tally,
-    tls_on_connect: bool = False,
-) -> IProtocolFactory:
+) -> ESMTPFactory | ServerBehindProxies:
     """Return the factory with the PROXY layer before it, where proxies are named.
 
     ``proxies`` counts the connections of each proxy for all listeners together.
@@ -48,16 +57,16 @@ def behind_proxies(
         )
         return await matches(hosts, Context(site, connection))
 
-    log = ProxyLog(logs, speaks=not tls_on_connect)
-    return ProxyFactory(
+    log = ProxyLog(logs, speaks=not factory.tls_on_connect)
+    return ServerBehindProxies(
         factory,
         requires=is_proxy,
         clock=clock,
         timeout=options.proxy_protocol_timeout,
-        serves_failures=not tls_on_connect,
+        serves_failures=not factory.tls_on_connect,
         report=log.report,
         failed=log.failed,
         tally=proxies,
         maximum=options.smtp_accept_max_per_proxy,
-        refusal=b"" if tls_on_connect else TOO_MANY_FROM_HOST.encode(),
+        refusal=b"" if factory.tls_on_connect else TOO_MANY_FROM_HOST.encode(),
     )

@@ -103,7 +103,7 @@ class KeyTests(LookupTestCase):
     def test_captures(self) -> None:
         """A partial match tells the wild and the fixed part."""
         request = LookupRequest("lsearch", 1)
-        parts = {candidate: captures for candidate, captures in request.keys("a.b.c")}
+        parts = dict(request.keys("a.b.c"))
         self.assertEqual(parts["*.b.c"], ("a", "b.c"))
         self.assertEqual(parts["*.c"], ("a.b", "c"))
         self.assertEqual(parts["*.a.b.c"], ("", "a.b.c"))

@@ -38,5 +38,4 @@ class Files:
 
     def trust(self) -> ssl.SSLContext:
         """Return what a client that trusts the authority negotiates with."""
-        context = ssl.create_default_context(cafile=self.path("authority"))
-        return context
+        return ssl.create_default_context(cafile=self.path("authority"))

@@ -281,7 +281,8 @@ class RecipientTests(PolicyCase):
 
         first, second = self.rcpt(policy), self.rcpt(policy)
 
-        assert first.reply is not None and second.reply is not None
+        assert first.reply is not None
+        assert second.reply is not None
         self.assertEqual(
             (
                 "Verification failed for <a@sender.example>",

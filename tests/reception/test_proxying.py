@@ -60,7 +60,6 @@ class ProxyCase(SynchronousTestCase):
             logs=server.logs,
             clock=server.clock,
             proxies=self.proxies,
-            tls_on_connect=tls,
         )
 
     def connect(self, peer: str = PROXY, header: bytes = b"") -> Client:
