@@ -59,6 +59,11 @@ class ProxyResult:
     reason: str = ""
 
     @property
+    def is_local(self) -> bool:
+        """True where the proxy spoke for itself: a health check."""
+        return self.status is ProxyStatus.LOCAL
+
+    @property
     def has_failed(self) -> bool:
         """True where a header was due and no good one came."""
         return self.status in (ProxyStatus.TIMEOUT, ProxyStatus.INVALID)

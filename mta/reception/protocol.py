@@ -128,7 +128,11 @@ class ESMTPProtocol(Protocol):
             log = self.server.shared.log
             if self._tls.problem:
                 log.unverified(conversation.connection, self._tls.problem)
-            log.tls_failed(conversation.connection, "SSL_accept", _tls_reason(reason))
+            proxy = conversation.connection.proxy
+            if proxy is None or not proxy.is_local:
+                # A balancer's health check ends before it begins with TLS.
+                reason_text = _tls_reason(reason)
+                log.tls_failed(conversation.connection, "SSL_accept", reason_text)
             conversation.close_cause = "lost in TLS handshake"
         if not self._is_busy:
             self._proceed(self._end(conversation))

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from mta.errors import ConfigurationError
 from mta.expand.context import Context
 from mta.options import Source
 from mta.proxy.factory import ProxyFactory
-from mta.reception.connections import Connections
 from mta.reception.proxy_options import ProxyOptions
-from mta.reception.proxying import behind_proxies
 from mta.testing import result_of
 from tests.proxy.headers import (
     BINARY6,
@@ -24,61 +20,8 @@ from tests.proxy.headers import (
     tls_value,
     tlv,
 )
-from tests.reception.serving import Client, Server, languages
-
-PROXY = "10.0.0.1"
-REFUSED = "503 Command refused, required Proxy negotiation failed"
-MESSAGE = (
-    b"MAIL FROM:<a@b.example>\r\n",
-    b"RCPT TO:<c@mx.example>\r\n",
-    b"DATA\r\n",
-    b"Subject: x\r\n\r\nx\r\n.\r\n",
-)
-
-
-class ProxyCase(SynchronousTestCase):
-    """A server for which 10.0.0.1 and its kin are proxies."""
-
-    def serve(
-        self, options: str = "", acls: str = "", *, selectors: str = "", **proxy: str
-    ) -> None:
-        """Start a server with main options and with those of the PROXY protocol."""
-        language, _ = languages()
-        proxy.setdefault("hosts_proxy", "10.0.0.0/24")
-        self.server = Server(options, acls, selectors=selectors)
-        self.options = ProxyOptions.with_texts(proxy, language=language)
-        self.proxies = Connections()
-        self.factory = self.wrap()
-
-    def wrap(self, *, tls: bool = False) -> Any:
-        """Return the factory of a listener."""
-        server = self.server
-        return behind_proxies(
-            server.factory.for_tls_on_connect() if tls else server.factory,
-            options=self.options,
-            site=server.site,
-            logs=server.logs,
-            clock=server.clock,
-            proxies=self.proxies,
-        )
-
-    def connect(self, peer: str = PROXY, header: bytes = b"") -> Client:
-        """Return a connection that begins with a header."""
-        client = Client(self.server, self.factory, peer)
-        if header:
-            client.send(header)
-        return client
-
-    def greeted(self, peer: str = PROXY, header: bytes = b"") -> Client:
-        """Return a connection that was greeted."""
-        client = self.connect(peer, header)
-        self.assertEqual(client.transport.take()[:4], b"220 ")
-        return client
-
-    @property
-    def main(self) -> list[str]:
-        """The lines of the main log."""
-        return [line for line, _ in self.server.logs.main_lines]
+from tests.reception.proxied import MESSAGE, PROXY, ProxyCase
+from tests.reception.serving import languages
 
 
 class ClientTests(ProxyCase):
@@ -206,101 +149,6 @@ class ClientTests(ProxyCase):
             client.says(octets)
 
         self.assertNotIn("PRX=", " ".join(self.main))
-
-
-class FailureTests(ProxyCase):
-    """A proxy without a good header."""
-
-    def test_dialogue(self) -> None:
-        """After the time limit it is greeted; only QUIT is understood."""
-        self.serve()
-        client = self.connect()
-        self.server.clock.advance(2.9)
-        self.assertEqual(client.transport.take(), b"")
-        self.server.clock.advance(0.1)
-        self.assertEqual(client.transport.take()[:16], b"220 mx.example E")
-
-        lines = ["EHLO x", "MAIL FROM:<a@b>", "", "what?", "HELP", "RSET", "NOOP"]
-        self.assertEqual(client.replies(*lines * 2), [REFUSED] * 14)
-        self.assertEqual(
-            client.replies("A\0"),
-            ["501 NUL characters are not allowed in SMTP commands"],
-        )
-        self.assertEqual(client.replies("QUIT"), ["221 mx.example closing connection"])
-        self.assertTrue(client.transport.is_closed)
-        self.assertEqual(
-            self.main,
-            ["required PROXY header missing from [10.0.0.1]:4711: no header in 3s"],
-        )
-
-    def test_time_limit(self) -> None:
-        """proxy_protocol_timeout says how long the header may take."""
-        self.serve(proxy_protocol_timeout="10s")
-        client = self.connect()
-        self.server.clock.advance(9)
-        self.assertEqual(client.transport.take(), b"")
-        self.server.clock.advance(1)
-
-        self.assertEqual(client.replies("NOOP"), [REFUSED])
-
-    def test_bad_header(self) -> None:
-        """A bad header is never obeyed; the log says what was wrong, once."""
-        for octets, reason in (
-            (b"EHLO x\r\nQUIT\r\n", "something else where a header was due"),
-            (b"\x16\x03\x01\x00\x01\n", "TLS hello where a header was due"),
-            (binary(FOUR, tlv(3, b"1234")), "bad checksum"),
-            (binary(FOUR, family=0x12), "a datagram family"),
-        ):
-            self.serve()
-            client = self.connect(header=octets)
-            self.assertFalse(client.transport.is_closed)
-            self.server.clock.advance(3)
-            self.assertEqual(client.transport.take()[:4], b"220 ")
-            self.assertEqual(client.replies("RSET"), [REFUSED])
-            self.assertEqual(
-                self.main, [f"bad PROXY header from [10.0.0.1]:4711: {reason}"]
-            )
-
-    def test_connect_acl(self) -> None:
-        """The connect ACL can tell a failure, and drop it."""
-        self.serve(
-            "acl_smtp_connect = connect\n",
-            "connect:\n  drop condition = ${if eq{$proxy_status}{timeout}}\n"
-            "       message = no header\n  accept\n",
-        )
-        client = self.connect()
-        self.server.clock.advance(3)
-
-        self.assertEqual(client.transport.take(), b"550 no header\r\n")
-
-    def test_tls_on_connect(self) -> None:
-        """Where TLS begins at once the connection is closed without a word."""
-        self.serve()
-        self.factory = self.wrap(tls=True)
-        for octets in (b"", b"EHLO x\r\n"):
-            client = self.connect(header=octets)
-            self.server.clock.advance(3)
-            self.assertTrue(client.transport.is_closed)
-            self.assertEqual(client.transport.take(), b"")
-
-    def test_health_checks(self) -> None:
-        """Who comes and goes, with LOCAL or without a word, is not in the log."""
-        self.serve()
-        for header in (b"", LOCAL, UNKNOWN):
-            self.connect(header=header).hang_up()
-
-        self.assertEqual(self.main, [])
-        self.assertEqual(self.server.panics, [])
-
-    def test_not_decided(self) -> None:
-        """Where nobody can tell whether a host is a proxy, it is sent away for now."""
-        self.serve(hosts_proxy="${lookup{x}lsearch{/nonexistent/file}}")
-
-        client = self.connect()
-
-        self.assertEqual(client.transport.take()[:4], b"421 ")
-        self.assertTrue(client.transport.is_closed)
-        self.assertIn("whether a host is a proxy", self.server.panics[0])
 
 
 class OptionTests(ProxyCase):
