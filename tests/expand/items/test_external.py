@@ -74,7 +74,8 @@ class RunTests(ExpansionTestCase):
 
     def test_words(self) -> None:
         """The command is split before its words are expanded."""
-        self.check((r'${run{/bin/x -a "b c" \'d e\' $local_part ${lc:F G}}}', "output"))
+        command = """/bin/x -a "b c" 'd e' $local_part ${lc:F G}"""
+        self.check((f"${{run{{{command}}}}}", "output"))
         self.assertEqual(
             self.commands, [["/bin/x", "-a", "b c", "d e", "a b; $x", "f g"]]
         )
