@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IAddress, IProtocolFactory
@@ -29,16 +29,17 @@ class Tally(Protocol):
 class ProxyFactory(Factory):
     """Reads a header where one is due, and then lets another factory serve.
 
-    ``requires`` is asked with the transport of each connection whether its peer must
-    send a header; it may wait, and where it fails the connection is closed.  The
-    whole header must come within ``timeout`` seconds and have no more than ``limit``
-    octets.  Where it does not, the inner protocol is made all the same, with the
-    peer's own address, if ``serves_failures``; else the connection is closed.  Either
-    way the protocol finds a ``ProxyResult`` at ``transport.getPeer().proxy``.
+    The coroutine ``requires`` is asked with the transport of each connection whether
+    its peer must send a header; it may wait, and where it fails the connection is
+    closed.  The whole header must come within ``timeout`` seconds and have no more
+    than ``limit`` octets.  Where it does not, the inner protocol is made all the same,
+    with the peer's own address, if ``serves_failures``; else the connection is closed.
+    Either way the protocol finds a ``ProxyResult`` at ``transport.getPeer().proxy``.
 
     ``report`` is told of every result that has a reason, ``failed`` of an exception
-    of ``requires``: what it returns is sent before the connection is closed.  A peer that has more than ``maximum`` connections by ``tally``
-    gets ``refusal`` and no service.
+    of ``requires``: what it returns is sent before the connection is closed.  A peer
+    that has more than ``maximum`` connections by ``tally`` gets ``refusal`` and no
+    service.
     """
 
     noisy = False
@@ -48,7 +49,7 @@ class ProxyFactory(Factory):
         self,
         wrapped: IProtocolFactory,
         *,
-        requires: Callable[[Any], Awaitable[bool]],
+        requires: Callable[[Any], Coroutine[Any, Any, bool]],
         clock: Any,
         timeout: float = 3,
         limit: int = HEADER_LIMIT,

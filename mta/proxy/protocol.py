@@ -5,7 +5,7 @@ To Twisted's transport this is the protocol, and to the inner protocol the trans
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Generator
 from enum import Enum
 from typing import Any
 from typing import Protocol as Interface
@@ -28,7 +28,7 @@ class Server(Interface):
     """What a connection needs of the factory that made it."""
 
     wrapped: IProtocolFactory
-    requires: Callable[[Any], Awaitable[bool]]
+    requires: Callable[[Any], Coroutine[Any, Any, bool]]
     clock: Any
     timeout: float
     limit: int
@@ -80,12 +80,18 @@ class ProxyProtocol(InnerTransport, Protocol):
         if hasattr(type(transport), "writeSomeData"):
             # A layer between hands on what it does not know itself, past itself.
             self._write_some = transport.writeSomeData
-        deciding = Deferred.fromCoroutine(_awaited(server.requires, transport))
-        self._deciding = deciding
-        deciding.addCallbacks(self._decided, self._undecided)
-        if not deciding.called:
+        decision = server.requires(transport)
+        try:
+            waited = decision.send(None)
+        except StopIteration as end:
+            self._decided(end.value)
+        except Exception:
+            self._undecided(Failure())  # type: ignore[no-untyped-call]
+        else:
             self._must_resume = True
             transport.pauseProducing()
+            self._deciding = Deferred.fromCoroutine(_rest(decision, waited))
+            self._deciding.addCallbacks(self._decided, self._undecided)
 
     def dataReceived(self, data: bytes) -> None:
         """Take octets of the header, or hand on what follows it."""
@@ -249,8 +255,20 @@ class ProxyProtocol(InnerTransport, Protocol):
         self.transport.loseConnection()
 
 
-async def _awaited(requires: Callable[[Any], Awaitable[bool]], transport: Any) -> bool:
-    return await requires(transport)
+def _rest(
+    decision: Coroutine[Any, Any, bool], waited: Any
+) -> Generator[Any, Any, bool]:
+    """Go on with a decision that has begun to wait."""
+    try:
+        while True:
+            try:
+                result = yield waited
+            except Exception as error:
+                waited = decision.throw(error)
+            else:
+                waited = decision.send(result)
+    except StopIteration as end:
+        return bool(end.value)
 
 
 def _endpoint(address: Any) -> Endpoint:

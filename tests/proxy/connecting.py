@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -75,7 +75,7 @@ class Server:
 
     def __init__(
         self,
-        requires: Callable[[Any], Awaitable[bool]] | None = None,
+        requires: Callable[[Any], Coroutine[Any, Any, bool]] | None = None,
         inner: type[Inner] = Inner,
         **options: Any,
     ) -> None:
@@ -143,7 +143,7 @@ class Client:
         return bool(self.transport.disconnecting or self.transport.is_aborted)
 
 
-def answer_later() -> tuple[Deferred[bool], Callable[[Any], Awaitable[bool]]]:
+def answer_later() -> tuple[Deferred[bool], Callable[[Any], Coroutine[Any, Any, bool]]]:
     """Return what decides, and what answers when it has."""
     decision: Deferred[bool] = Deferred()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import trustme
@@ -98,7 +98,7 @@ class TalkingServer:
         layers: str = "proxy",
         *,
         host: str = "127.0.0.1",
-        requires: Callable[[Any], Awaitable[bool]] | None = None,
+        requires: Callable[[Any], Coroutine[Any, Any, bool]] | None = None,
         **options: Any,
     ) -> None:
         async def always(_transport: Any) -> bool:

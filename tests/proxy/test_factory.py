@@ -116,16 +116,19 @@ class DecisionTests(SynchronousTestCase):
             errors.append(error)
             return b"421 later\r\n"
 
-        decision, requires = answer_later()
-        server = Server(requires, failed=failed)
-        client = server.connect()
-        decision.errback(ValueError("wrong"))
-
-        self.assertEqual([str(error) for error in errors], ["wrong"])
-        self.assertEqual(client.transport.value(), b"421 later\r\n")
-        self.assertTrue(client.is_closed)
-        client.send(LINE + EHLO)
-        self.assertEqual(server.served, [])
+        for is_slow in (True, False):
+            decision, requires = answer_later()
+            if not is_slow:
+                decision.errback(ValueError("wrong"))
+            server = Server(requires, failed=failed)
+            client = server.connect()
+            if is_slow:
+                decision.errback(ValueError("wrong"))
+            self.assertEqual(client.transport.value(), b"421 later\r\n")
+            self.assertTrue(client.is_closed)
+            client.send(LINE + EHLO)
+            self.assertEqual(server.served, [])
+        self.assertEqual([str(error) for error in errors], ["wrong", "wrong"])
 
     def test_gone_before_the_decision(self) -> None:
         """A peer that is gone is not served, nor reported."""
