@@ -102,7 +102,8 @@ class ESMTPProtocol(Protocol):
         if server.tls_on_connect:
             # What the client sends first is the handshake's.
             transport.pauseProducing()
-        self._proceed(open_session(self.conversation, on_connect=server.tls_on_connect))
+        opening = open_session(self.conversation, on_connect=server.tls_on_connect)
+        self._proceed(self._begin(self.conversation, opening))
 
     def dataReceived(self, data: bytes) -> None:
         """Answer what the client sent, unless an answer is still pending."""
@@ -157,7 +158,7 @@ class ESMTPProtocol(Protocol):
         self._use_producer()
         if self._awaits_greeting:
             self._awaits_greeting = False
-            self._proceed(greet(conversation))
+            self._proceed(self._begin(conversation, greet(conversation)))
 
     def pauseProducing(self) -> None:
         """Stop reading: the client does not take what it was sent."""
@@ -231,6 +232,13 @@ class ESMTPProtocol(Protocol):
         conversation.close_cause = "closed after SIGTERM"
         policy = self.server.shared.policy
         await policy.not_quit(conversation.transaction, "signal-exit")
+
+    async def _begin(
+        self, conversation: Conversation, opening: Coroutine[Any, Any, None]
+    ) -> None:
+        """Open the session, and answer what came meanwhile."""
+        await opening
+        await self._converse(conversation)
 
     async def _converse(self, conversation: Conversation) -> None:
         """Answer events until there is none."""
