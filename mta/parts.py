@@ -22,7 +22,6 @@ from mta.acl.expansion import ExpansionACLs
 from mta.assembly import (
     Assembly,
     built_in_macros,
-    default_configuration,
     state_directory,
 )
 from mta.delivery.attempt import Attempt
@@ -43,11 +42,14 @@ from mta.reception.acl_options import ACLOptions
 from mta.reception.connections import Connections
 from mta.reception.options import SMTPOptions
 from mta.reception.policy import Policy
+from mta.reception.proxy_options import ProxyOptions
+from mta.reception.proxying import ServerBehindProxies, behind_proxies
 from mta.reception.server import ESMTPFactory
 from mta.reception.tls import ServerCertificates, TLSOptions
 from mta.spool.store import MessageStore
 
 THREADS = 10
+ServingFactory = ESMTPFactory | ServerBehindProxies
 F = TypeVar("F", bound=ESMTPFactory)
 
 
@@ -140,12 +142,13 @@ def build_acceptance(
 def make_places(assembly: Assembly) -> None:
     """Make the directories of the spool and the logs.
 
-    Where root starts the shipped configuration, the mail user gets the directory in
-    which it delivers: deliveries do not run as root, and could not make it.
+    Where root's spool is the state directory, as in shipped configurations, the mail
+    user gets the directory in which those deliver: deliveries do not run as root, and
+    could not make it.
     """
     for directory in (assembly.spool, os.path.dirname(assembly.logs.path("main"))):
         os.makedirs(directory, mode=0o751, exist_ok=True)
-    if os.geteuid() or assembly.configuration.path != default_configuration():
+    if os.geteuid() or assembly.spool != state_directory():
         return
     entry = pwd.getpwnam(built_in_macros()["_MAIL_USER"])
     directory = os.path.join(state_directory(), "mail")
@@ -221,6 +224,27 @@ def build_certificates(assembly: Assembly) -> ServerCertificates:
         logs=assembly.logs,
         clock=assembly.site.clock,
     )
+
+
+def build_factories(
+    parts: Parts, certificates: ServerCertificates, reactor: Any
+) -> tuple[ServingFactory, ServingFactory]:
+    """Return what serves ports in clear, and ports on which TLS begins at once."""
+    assembly = parts.assembly
+    server: ESMTPFactory = build_server(parts, certificates, reactor)
+    proxies = Connections()
+    clear, secure = (
+        behind_proxies(
+            factory,
+            options=assembly.configuration.main(ProxyOptions),
+            site=assembly.site,
+            logs=assembly.logs,
+            clock=reactor,
+            proxies=proxies,
+        )
+        for factory in (server, server.for_tls_on_connect())
+    )
+    return clear, secure
 
 
 def build_server(

@@ -24,7 +24,7 @@ from mta.assembly import (
 )
 from mta.errors import ConfigurationError, MTAError
 from mta.options import parse_interval
-from mta.parts import build_certificates, build_parts, build_server, make_places
+from mta.parts import build_certificates, build_factories, build_parts, make_places
 from mta.reception.listener import Listener, listening_places
 from mta.reception.options import ListenerOptions
 
@@ -122,7 +122,7 @@ class MTAService(MultiService):
         if not options["no-listen"]:
             listening = assembly.configuration.main(ListenerOptions)
             self.listener = Listener(
-                build_server(self._parts, self._certificates, reactor),
+                build_factories(self._parts, self._certificates, reactor),
                 listening_places(listening, options["listen"]),
                 listening,
                 reactor=reactor,

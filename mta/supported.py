@@ -27,18 +27,20 @@ from mta.plugins import find
 from mta.reception.acceptance import MessageOptions
 from mta.reception.acl_options import ACLOptions
 from mta.reception.options import ListenerOptions, SMTPOptions
+from mta.reception.proxy_options import ProxyOptions
 from mta.reception.submission import SubmissionOptions
 from mta.reception.tls import TLSOptions
 from mta.routers.base import Router
 from mta.transports.base import Transport
 
-FEATURES = ("TLS", "OPENSSL", "IPV6", "I18N")
+FEATURES = ("TLS", "OPENSSL", "IPV6", "I18N", "PROXY")
 
 
 def all_groups() -> list[type[Configurable]]:
     """Return every group of main options but the site's own."""
     return [
         ListenerOptions,
+        ProxyOptions,
         SMTPOptions,
         TLSOptions,
         ACLOptions,

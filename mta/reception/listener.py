@@ -7,7 +7,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -17,7 +17,6 @@ from mta.errors import ConfigurationError, MTAError
 from mta.interfaces import ILogs
 from mta.options import split_list
 from mta.reception.options import ListenerOptions
-from mta.reception.server import ESMTPFactory
 
 # "192.0.2.1.25", "[192.0.2.1]:25", "[2001:db8::1]:25"; Exim chapter 13 has them all.
 _BRACKETED = re.compile(r"\[([^][]*)\](?:[:.](\w+))?\Z")
@@ -132,9 +131,16 @@ def _words_by_protocol(places: Sequence[Place]) -> Iterator[str]:
             yield f"{name} on {in_words(chosen)}"
 
 
+class ListeningFactory(Protocol):
+    """A factory whose clients can be told that the process ends."""
+
+    async def wind_down(self) -> None: ...
+
+
 class Listener(Service):
     """Opens the ports, before privileges are dropped, and closes them first of all.
 
+    ``factories`` serve ports in clear, and those on which TLS begins at once.
     ``places`` become those that are open, with the ports that the system chose where
     0 was asked.
     """
@@ -143,7 +149,7 @@ class Listener(Service):
 
     def __init__(
         self,
-        factory: ESMTPFactory,
+        factories: tuple[ListeningFactory, ListeningFactory],
         places: Sequence[Place],
         options: ListenerOptions,
         *,
@@ -156,7 +162,7 @@ class Listener(Service):
         self._logs = logs
         self._sockets: list[socket.socket] = []
         self._ports: list[IListeningPort] = []
-        self._factories = [factory, factory.for_tls_on_connect()]
+        self._factories = factories
 
     def __str__(self) -> str:
         return " and for ".join(_words_by_protocol(self.places))

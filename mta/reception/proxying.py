@@ -21,10 +21,10 @@ class ServerBehindProxies(ProxyFactory):
 
     wrapped: ESMTPFactory
 
-    def close_all(self) -> None:
-        """Cut every connection: the process ends."""
+    async def wind_down(self) -> None:
+        """Dismiss every client, since the process ends."""
         self.abort_waiting()
-        self.wrapped.close_all()
+        await self.wrapped.wind_down()
 
 
 def behind_proxies(

@@ -189,7 +189,11 @@ class ListenerTests(SynchronousTestCase):
     def listener(self, *wanted: Place) -> Listener:
         factory: Any = self.factory
         return Listener(
-            factory, wanted, options(), reactor=self.reactor, logs=self.logs
+            (factory, self.secure),
+            wanted,
+            options(),
+            reactor=self.reactor,
+            logs=self.logs,
         )
 
     def test_life(self) -> None:
