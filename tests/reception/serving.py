@@ -184,6 +184,8 @@ class Server:
         selectors: str = "",
         authenticators: Any = (),
         reactor: Any = None,
+        store: Any = None,
+        factory: type[ESMTPFactory] = ESMTPFactory,
     ) -> None:
         language, acl_language = languages()
         with tempfile.TemporaryDirectory() as directory:
@@ -210,7 +212,7 @@ class Server:
         self.logs = MemoryLogs(DEFAULT_SELECTORS | set(selectors.split()))
         self.resolver = FakeResolver()
         self.verifier = FakeVerifier()
-        self.store = MemoryStore(self.clock)
+        self.store = store or MemoryStore(self.clock)
         self.connections = Connections()
         self.site = Site(
             primary_hostname="mx.example",
@@ -250,7 +252,7 @@ class Server:
                 logs=self.logs,
                 clock=self.now,
             )
-        self.factory = ESMTPFactory(
+        self.factory = factory(
             site=self.site,
             options=read.main(SMTPOptions),
             policy=self.policy,
