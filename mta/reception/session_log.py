@@ -8,6 +8,7 @@ from mta.connection import Connection
 from mta.expand.variables.connection import sender_fullhost
 from mta.interfaces import ILogs
 from mta.message import Message
+from mta.smtp.server_replies import BAD_HELO
 from mta.smtp.server_states import Dropped, ErrorNoted
 
 
@@ -186,7 +187,14 @@ class SessionLog:
 
     def erred(self, connection: Connection, error: ErrorNoted) -> None:
         """The client broke syntax or sequence."""
-        if self.logs.selects(error.selector):
+        verb, _, argument = _text(error.command).partition(" ")
+        if error.text == BAD_HELO.format(verb=verb.upper()):
+            argument = argument.strip() or "(no argument given)"
+            self.logs.reject(
+                f"rejected {verb.upper()} from {_name(connection)}: "
+                f"syntactically invalid argument(s): {argument}"
+            )
+        elif self.logs.selects(error.selector):
             name = error.selector.removeprefix("smtp_").replace("_", " ")
             text = error.text.replace("\n", " ")
             self.logs.main(
