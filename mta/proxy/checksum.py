@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
-from functools import cache, reduce
-from operator import getitem, xor
+from functools import cache
 
 _POLYNOMIAL = 0x82F63B78  # its bits reversed
 _ONES = 0xFFFFFFFF
-_BLOCK = 64
+_BLOCK = 256
 
 
 def crc32c(octets: bytes) -> int:
     """Return the checksum of some octets.
 
-    The remainder of a block is the sum of what each octet gives at its place, so
-    that one call does the work for all; octet by octet would take twice as long.
+    Each bit of it is the parity of certain bits of a block and of what came before,
+    so that numbers as long as a block do the work; octet by octet would take longer.
     """
-    tables = _tables()
     remainder = _ONES
-    end = len(octets) - len(octets) % 4
-    for start in range(0, end, _BLOCK):
-        block = octets[start : min(start + _BLOCK, end)]
+    masks = _masks()
+    for start in range(0, len(octets), _BLOCK):
+        block = octets[start : start + _BLOCK]
         length = len(block)
-        mixed = (int.from_bytes(block, "little") ^ remainder).to_bytes(length, "little")
-        remainder = reduce(xor, map(getitem, tables[-length:], mixed))
-    last = tables[-1]
-    for octet in octets[end:]:
-        remainder = remainder >> 8 ^ last[(remainder ^ octet) & 0xFF]
+        before = remainder.to_bytes(4, "little")[:length]
+        mixed = int.from_bytes(block, "big")
+        mixed ^= int.from_bytes(before, "big") << 8 * (length - len(before))
+        beyond = remainder >> 8 * length
+        remainder = 0
+        for mask in masks:
+            remainder = remainder << 1 | (mixed & mask).bit_count() & 1
+        remainder ^= beyond
     return remainder ^ _ONES
 
 
 @cache
-def _tables() -> tuple[tuple[int, ...], ...]:
-    """Return what each octet gives at each place of a block, the last place last."""
-    table = tuple(map(_remainder, range(256)))
-    found = [table]
+def _masks() -> tuple[int, ...]:
+    """Return which bits of a block count for each bit of its checksum, high to low."""
+    last = [_after_octet(1 << bit) for bit in range(8)]
+    found = list(last)
     for _ in range(_BLOCK - 1):
-        found.append(tuple(one >> 8 ^ table[one & 0xFF] for one in found[-1]))
-    return tuple(reversed(found))
+        last = [_after_octet(one) for one in last]
+        found += last
+    found.reverse()
+    return tuple(
+        int("".join("1" if one >> bit & 1 else "0" for one in found), 2)
+        for bit in reversed(range(32))
+    )
 
 
-def _remainder(octet: int) -> int:
+def _after_octet(remainder: int) -> int:
     for _ in range(8):
-        octet = octet >> 1 ^ (_POLYNOMIAL if octet & 1 else 0)
-    return octet
+        remainder = remainder >> 1 ^ (_POLYNOMIAL if remainder & 1 else 0)
+    return remainder
