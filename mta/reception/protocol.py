@@ -90,7 +90,7 @@ class ESMTPProtocol(Protocol):
         self._is_direct = hasattr(type(transport), "writeSomeData")
         self.heard_at = server.clock.seconds()
         if not server.enter(self, connection):
-            self._send(TOO_MANY.encode())
+            self._send(b"" if server.tls_on_connect else TOO_MANY.encode())
             self._is_closing = True
             transport.loseConnection()
             return

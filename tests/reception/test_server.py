@@ -39,6 +39,16 @@ class RoomTests(SynchronousTestCase):
         """Fail unless the octets begin so."""
         self.assertEqual(start, octets[: len(start)])
 
+    def test_accept_max_in_tls(self) -> None:
+        """Where TLS comes first, nothing is said in clear."""
+        server = Server("smtp_accept_max = 1", tls=PretendedTLS())
+        server.connect()
+
+        second = server.connect(OTHER, tls=True)
+
+        self.assertEqual(b"", second.transport.take())
+        self.assertTrue(second.transport.is_closed)
+
     def test_no_limit(self) -> None:
         """With 0 there may be any number."""
         server = Server("smtp_accept_max = 0")
