@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from mta.errors import ForcedFailure, TemporaryFailure
@@ -192,6 +193,8 @@ class AppendfileTransport(Transport):
             self.create_directory,
             may_create,
             identity,
+            delivery_identifier(batch),
+            batch.context.queue_running,
         )
         if self._files is None:
             writer = FileWriter(batch.context.site.primary_hostname)
@@ -276,3 +279,21 @@ class AppendfileTransport(Transport):
 
 async def _octets(template: ITemplate, batch: Batch) -> bytes:
     return (await template.expand(batch.context)).encode("utf-8", "surrogateescape")
+
+
+def delivery_identifier(batch: Batch) -> str:
+    """Return what no other delivery has, and this one again after a crash.
+
+    It begins with the time of the message's arrival, as names in Maildirs do; empty
+    for a message that has no id.
+    """
+    message = batch.message
+    if not message.message_id:
+        return ""
+    places = [
+        f"{one.router} {one.transport} {one.address.key} {one.file_name or ''}"
+        for one in batch.addresses
+    ]
+    octets = "\n".join(places).encode("utf-8", "surrogateescape")
+    digest = hashlib.blake2b(octets, digest_size=8).hexdigest()
+    return f"{int(message.received_at)}.{message.message_id}_{digest}"

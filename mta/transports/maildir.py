@@ -30,7 +30,10 @@ class FileJob:
     ``is_maildir`` chooses between ``tmp/`` and ``new/`` of a Maildir and the plain
     directory itself.  ``tag`` is added to the file's name in ``new/``.
     ``create_directory`` allows to make missing directories, ``may_create`` to make
-    the one that is delivered into (``create_file``).  After the work ``path`` says where it is, or ``failure`` why not.
+    the one that is delivered into (``create_file``).  ``identifier`` names this delivery
+    and no other, for the file's name in a Maildir; where ``may_be_there`` is set an
+    earlier process may have made it already.  After the work ``path`` says where it is,
+    or ``failure`` why not.
     """
 
     directory: str
@@ -42,6 +45,8 @@ class FileJob:
     create_directory: bool = True
     may_create: bool = True
     identity: Identity | None = None
+    identifier: str = ""
+    may_be_there: bool = False
     failure: TemporaryFailure | None = None
     path: str = ""
     temporary_path: str = ""
@@ -114,6 +119,8 @@ class FileWriter:
         if job.mode & 0o077:  # the umask may have taken these away
             os.fchmod(job.descriptor, job.mode)
         if job.is_maildir:
+            if job.identifier:
+                name = f"{job.identifier}.{self._host_name}"
             with_tag = name + job.tag
             fits = len(os.fsencode(with_tag)) <= _NAME_LIMIT
             job.path = f"{job.directory}/new/{with_tag if fits else name}"
@@ -151,12 +158,26 @@ class FileWriter:
         job.descriptor = -1
 
     def _rename(self, job: FileJob) -> None:
+        if job.may_be_there and job.identifier and self._is_there(job):
+            os.unlink(job.temporary_path)
+            job.temporary_path = ""
+            return
         try:
             os.rename(job.temporary_path, job.path)
         except FileNotFoundError:
             self._make_directories(job)
             os.rename(job.temporary_path, job.path)
         job.temporary_path = ""
+
+    def _is_there(self, job: FileJob) -> bool:
+        """Return whether a process that died had delivered this; ``path`` says where."""
+        begin = f"{job.identifier}.{self._host_name}"
+        for folder in ("new", "cur"):
+            for name in os.listdir(f"{job.directory}/{folder}"):
+                if name.startswith(begin):
+                    job.path = f"{job.directory}/{folder}/{name}"
+                    return True
+        return False
 
     def _flush_directories(self, jobs: list[FileJob]) -> None:
         folders: dict[str, list[FileJob]] = {}

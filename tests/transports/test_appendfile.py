@@ -105,12 +105,41 @@ class MaildirTests(AppendfileCase):
         """Many at once all arrive."""
         driver = transport(directory=f"{self.directory}/box", maildir_format="true")
         waiting = [
-            Deferred.fromCoroutine(self.deliver(driver, batch_of())) for _ in range(50)
+            Deferred.fromCoroutine(self.deliver(driver, batch_of(f"{n}@example.com")))
+            for n in range(50)
         ]
 
         for outcome in waiting:
             self.assertIs((await outcome).result, Result.DELIVERED)
         self.assertEqual(len(os.listdir(f"{self.directory}/box/new")), 50)
+
+    async def test_again_after_a_crash(self) -> None:
+        """What a process had delivered before it died is not delivered twice."""
+        driver = transport(directory=f"{self.directory}/box", maildir_format="true")
+        await self.deliver(driver)
+        (name,) = os.listdir(f"{self.directory}/box/new")
+
+        again = batch_of()
+        again.context.queue_running = True
+        self.assertIs((await self.deliver(driver, again)).result, Result.DELIVERED)
+        self.assertEqual([name], os.listdir(f"{self.directory}/box/new"))
+
+        # A mail reader has looked in between.
+        os.rename(
+            f"{self.directory}/box/new/{name}", f"{self.directory}/box/cur/{name}:2,S"
+        )
+        self.assertIs((await self.deliver(driver, again)).result, Result.DELIVERED)
+        self.assertEqual([], os.listdir(f"{self.directory}/box/new"))
+        self.assertEqual([], os.listdir(f"{self.directory}/box/tmp"))
+
+    async def test_copies(self) -> None:
+        """Different addresses and routers are different deliveries."""
+        driver = transport(directory=f"{self.directory}/box", maildir_format="true")
+        for batch in (
+            batch_of(), batch_of("ann@example.com"), batch_of(router="second"),
+        ):  # fmt: skip
+            await self.deliver(driver, batch)
+        self.assertEqual(3, len(os.listdir(f"{self.directory}/box/new")))
 
     async def test_large(self) -> None:
         """A body that is not in memory is written in pieces."""
