@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -28,6 +29,7 @@ from mta.delivery.attempt import Attempt
 from mta.delivery.bounce_options import BounceOptions
 from mta.delivery.queue_options import QueueOptions
 from mta.delivery.queue_runner import QueueRunner
+from mta.delivery.queued_message import RunRequest
 from mta.delivery.reports import Reports
 from mta.delivery.retry import Retry, RetryOptions
 from mta.delivery.retry_rules import parse_retry_rules
@@ -40,12 +42,14 @@ from mta.options import parse_interval
 from mta.reception.acceptance import Acceptance, IMessageStore, MessageOptions
 from mta.reception.acl_options import ACLOptions
 from mta.reception.connections import Connections
+from mta.reception.etrn import RequestedRuns
 from mta.reception.options import SMTPOptions
 from mta.reception.policy import Policy
 from mta.reception.proxy_options import ProxyOptions
 from mta.reception.proxying import ServerBehindProxies, behind_proxies
 from mta.reception.server import ESMTPFactory
 from mta.reception.tls import ServerCertificates, TLSOptions
+from mta.spool.listing import QueueEntry
 from mta.spool.store import MessageStore
 
 THREADS = 10
@@ -113,7 +117,8 @@ def build_parts(
         router.attach(transports=configuration.transports)
     for transport in configuration.transports.values():
         transport.attach(reactor=reactor, thread_pool=threads)
-    policy = _build_policy(assembly, acls, reactor)
+    requested = RequestedRuns(run=partial(_run_for, runner), logs=logs)
+    policy = _build_policy(assembly, acls, reactor, requested.start)
     acceptance = build_acceptance(assembly, store, policy, accepted or runner.accepted)
     return Parts(assembly, store, hints, runner, policy, acceptance, threads)
 
@@ -203,7 +208,21 @@ def _build_runner(
     )
 
 
-def _build_policy(assembly: Assembly, acls: ACLs, reactor: Any) -> Policy:
+async def _run_for(runner: QueueRunner, text: str) -> None:
+    """Make a queue run over the messages that wait for a recipient with a text."""
+    wanted = text.lower()
+
+    def matches(entry: QueueEntry) -> bool:
+        return any(
+            wanted in address.lower() for address, done in entry.recipients if not done
+        )
+
+    await runner.run_once(RunRequest(flags=f"-R {text}", forced=True, match=matches))
+
+
+def _build_policy(
+    assembly: Assembly, acls: ACLs, reactor: Any, deliver_for: Callable[[str], bool]
+) -> Policy:
     configuration = assembly.configuration
     chain = RouterChain(configuration.routers)
     return Policy(
@@ -213,6 +232,7 @@ def _build_policy(assembly: Assembly, acls: ACLs, reactor: Any) -> Policy:
         verifier=RoutingVerifier(chain),
         logs=assembly.logs,
         sleep=_pause(reactor),
+        deliver_for=deliver_for,
     )
 
 

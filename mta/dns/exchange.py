@@ -55,6 +55,8 @@ class Exchange:
 class DatagramExchange(Exchange, DatagramProtocol):
     """A question by UDP, on a port that is connected to the server."""
 
+    noisy = False
+
     def __init__(self, query: dns.message.Message, server: Server) -> None:
         super().__init__(query)
         self._server = server
