@@ -17,6 +17,7 @@ from threading import Condition, Thread
 from typing import Any
 
 from mta.errors import SpoolError
+from mta.ownership import give_away, make_directory
 
 SCHEMA_VERSION = 1
 GATHER_SECONDS = 0.05
@@ -86,7 +87,7 @@ class Hints:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            os.makedirs(os.path.dirname(self._path) or ".", mode=0o750, exist_ok=True)
+            make_directory(os.path.dirname(self._path))
             try:
                 return _open(self._path)
             except sqlite3.OperationalError:
@@ -179,9 +180,7 @@ class Hints:
         while self._wait():
             try:
                 if writer is None:
-                    os.makedirs(
-                        os.path.dirname(self._path) or ".", mode=0o750, exist_ok=True
-                    )
+                    make_directory(os.path.dirname(self._path))
                     writer = _open(self._path)
                 next_purge = self._commit(writer, next_purge)
             except (OSError, sqlite3.Error) as error:
@@ -237,7 +236,9 @@ _dumps: Callable[[Any], str] = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _open(path: str) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    give_away(descriptor, path)
+    os.close(descriptor)
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from mta.ownership import give_away, make_directory
 
 DEFAULT_SELECTORS = frozenset(
     "acl_warn_skipped connection_reject delay_delivery dkim dnslist_defer etrn "
@@ -25,6 +28,8 @@ OTHER_SELECTORS = frozenset(
 )
 ALL_SELECTORS = DEFAULT_SELECTORS | OTHER_SELECTORS
 ENTRY_LIMIT = 8192
+UNWRITTEN_LIMIT = 256 * 1024
+COMPLAINT_SECONDS = 60.0
 
 
 def parse_selectors(text: str) -> frozenset[str]:
@@ -74,6 +79,8 @@ class Logs:
         self._timezone = timezone
         self._pending: dict[str, list[bytes]] = {}
         self._files: dict[str, tuple[int, str, int, int]] = {}
+        self._unwritten: dict[str, bytes] = {}
+        self._complained_at = 0.0
         self._second = -1
         self._stamp = ""
 
@@ -137,13 +144,35 @@ class Logs:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was gathered."""
+        """Write what was gathered.
+
+        What cannot be written, since the disk is full, waits for the next time, up
+        to a limit: mail goes on without its log.
+        """
         pending, self._pending = self._pending, {}
         for log, lines in pending.items():
             octets = b"".join(lines)
-            os.write(self._descriptor(log), octets)
             if log == "main" and self._echo is not None:
                 self._echo(octets)
+            if self._unwritten:
+                octets = self._unwritten.pop(log, b"") + octets
+            try:
+                octets = octets[os.write(self._descriptor(log), octets) :]
+            except OSError as error:
+                self._complain(log, error)
+            if octets:
+                # From the beginning of a line on, unless part of it is written.
+                if len(octets) > UNWRITTEN_LIMIT:
+                    octets = octets[-UNWRITTEN_LIMIT:].partition(b"\n")[2]
+                self._unwritten[log] = octets
+
+    def _complain(self, log: str, error: OSError) -> None:
+        now = self._clock()
+        if now - self._complained_at >= COMPLAINT_SECONDS:
+            self._complained_at = now
+            text = f"mta: cannot write to {self._path(log)}: {error.strerror}\n"
+            with suppress(OSError):
+                os.write(2, text.encode("utf-8", "surrogateescape"))
 
     def _descriptor(self, log: str) -> int:
         path = self._path(log)
@@ -160,17 +189,21 @@ class Logs:
                 and (status.st_dev, status.st_ino) == (device, inode)
             ):
                 return descriptor
+            del self._files[log]
             os.close(descriptor)
-        os.makedirs(os.path.dirname(path), mode=0o750, exist_ok=True)
+        make_directory(os.path.dirname(path))
         descriptor = os.open(
             path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640
         )
+        give_away(descriptor, path)
         status = os.fstat(descriptor)
         self._files[log] = (descriptor, path, status.st_dev, status.st_ino)
         return descriptor
 
     def close(self) -> None:
         """Write what was gathered and close the files."""
+        for log in self._unwritten:
+            self._pending.setdefault(log, [])
         self.flush()
         for descriptor, *_ in self._files.values():
             os.close(descriptor)

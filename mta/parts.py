@@ -39,6 +39,7 @@ from mta.expand.command_runner import CommandRunner
 from mta.hints import Hints
 from mta.message import Message
 from mta.options import parse_interval
+from mta.ownership import make_directory
 from mta.reception.acceptance import Acceptance, IMessageStore, MessageOptions
 from mta.reception.acl_options import ACLOptions
 from mta.reception.connections import Connections
@@ -152,7 +153,7 @@ def make_places(assembly: Assembly) -> None:
     could not make it.
     """
     for directory in (assembly.spool, os.path.dirname(assembly.logs.path("main"))):
-        os.makedirs(directory, mode=0o751, exist_ok=True)
+        make_directory(directory, 0o751)
     if os.geteuid() or assembly.spool != state_directory():
         return
     entry = pwd.getpwnam(built_in_macros()["_MAIL_USER"])

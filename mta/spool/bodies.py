@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 
 from mta.errors import SpoolError
 from mta.message import Bytes, IBody
+from mta.ownership import give_away
 from mta.spool.file_body import FileBody
 
 INLINE_LIMIT = 64 * 1024
@@ -99,6 +100,7 @@ class BodyThread:
                 os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC,
                 0o640,
             )
+            give_away(file.descriptor, self.path(file))
         except OSError as error:
             file.error = error
 

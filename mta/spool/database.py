@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from mta.errors import SpoolError
 from mta.message import Bytes, HeaderSection, IBody, Message
+from mta.ownership import give_away, make_directory
 from mta.spool import record
 from mta.spool.file_body import FileBody
 
@@ -48,10 +49,12 @@ CREATE TABLE broken (
 def open_database(directory: str) -> sqlite3.Connection:
     """Open the spool of a directory, made if there is none.  Raises SpoolError."""
     try:
-        os.makedirs(directory, mode=0o750, exist_ok=True)
+        make_directory(directory)
         path = os.path.join(directory, "queue.db")
         # SQLite gives its other files the mode of this one.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        give_away(descriptor, path)
+        os.close(descriptor)
         connection = sqlite3.connect(
             path,
             timeout=BUSY_SECONDS,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from mta.errors import SpoolError
 from mta.message import PARKED, Message
+from mta.ownership import make_directory
 from mta.spool import database
 from mta.spool.bodies import BodyThread, BodyWriter
 from mta.spool.database import NewRow
@@ -37,7 +38,7 @@ class DirectStore:
         self._connection = database.open_database(directory)
         bodies = os.path.join(directory, "bodies")
         try:
-            os.makedirs(bodies, mode=0o750, exist_ok=True)
+            make_directory(bodies)
             self._owner = Owner.register(
                 self._connection, os.path.join(directory, "owners")
             )

@@ -12,6 +12,7 @@ import os
 import sqlite3
 import time
 
+from mta.ownership import give_away, make_directory
 from mta.spool.database import transaction
 
 
@@ -26,7 +27,7 @@ class Owner:
     @classmethod
     def register(cls, connection: sqlite3.Connection, directory: str) -> Owner:
         """Return a new owner; its number and its lock become visible as one."""
-        os.makedirs(directory, mode=0o750, exist_ok=True)
+        make_directory(directory)
         with transaction(connection):
             number = connection.execute(
                 "INSERT INTO owner (process, since) VALUES (?, ?)",
@@ -38,6 +39,7 @@ class Owner:
                 os.O_RDWR | os.O_CREAT | os.O_CLOEXEC,
                 0o640,
             )
+            give_away(descriptor, os.path.join(directory, str(number)))
             # The number is new, so that nobody else can hold this lock.
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return cls(directory, number, descriptor)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 from mta.errors import SpoolError
 from mta.interfaces import ILogs
 from mta.message import PARKED, Message
+from mta.ownership import make_directory
 from mta.spool import database, listing, record
 from mta.spool.bodies import BodyThread, BodyWriter
 from mta.spool.committer import Committer
@@ -66,7 +67,7 @@ class MessageStore:
         """Open the spool and take back what dead processes had.  Raises SpoolError."""
         self._connection = database.open_database(self.directory)
         try:
-            os.makedirs(self._bodies_directory, mode=0o750, exist_ok=True)
+            make_directory(self._bodies_directory)
             self._owner = Owner.register(self._connection, self._owners_directory)
             self._adopt()
         except (OSError, sqlite3.Error) as error:
