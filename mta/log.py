@@ -150,9 +150,11 @@ class Logs:
         to a limit: mail goes on without its log.
         """
         pending, self._pending = self._pending, {}
+        for log in self._unwritten:
+            pending.setdefault(log, [])
         for log, lines in pending.items():
             octets = b"".join(lines)
-            if log == "main" and self._echo is not None:
+            if octets and log == "main" and self._echo is not None:
                 self._echo(octets)
             if self._unwritten:
                 octets = self._unwritten.pop(log, b"") + octets
@@ -202,8 +204,6 @@ class Logs:
 
     def close(self) -> None:
         """Write what was gathered and close the files."""
-        for log in self._unwritten:
-            self._pending.setdefault(log, [])
         self.flush()
         for descriptor, *_ in self._files.values():
             os.close(descriptor)
