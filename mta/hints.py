@@ -22,6 +22,9 @@ from mta.ownership import give_away, make_directory
 SCHEMA_VERSION = 1
 GATHER_SECONDS = 0.05
 PURGE_SECONDS = 600.0
+# What could not be written is tried again, and kept up to so many keys.
+RETRY_SECONDS = 1.0
+KEPT_LIMIT = 100_000
 BUSY_SECONDS = 10.0
 
 _SCHEMA = """
@@ -69,6 +72,9 @@ class Hints:
         self._thread: Thread | None = None
         self._closing = False
         self._hurry = False
+        # How often writing has failed, and why it did the last time.
+        self._failures = 0
+        self._failure = ""
 
     def start(self) -> None:
         """Open the file; raise SpoolError where that cannot be done."""
@@ -76,14 +82,13 @@ class Hints:
             self._reader = self._open()
 
     def _read(self, statement: str, values: tuple[Any, ...]) -> list[Any]:
-        """Return the rows that a statement finds, none where it cannot be asked."""
+        """Return the rows that a statement finds.  Raises SpoolError."""
+        self.start()
+        assert self._reader is not None
         try:
-            self.start()
-            assert self._reader is not None
             return self._reader.execute(statement, values).fetchall()
-        except (sqlite3.Error, SpoolError) as error:
-            self._report(f"cannot read hints: {error}")
-            return []
+        except sqlite3.Error as error:
+            raise SpoolError(f"cannot read {self._path}: {error}") from error
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -103,21 +108,32 @@ class Hints:
             raise SpoolError(f"cannot open {self._path}: {error}") from error
 
     def get(self, kind: str, key: str) -> Any:
-        """Return a value; None where there is none or it has expired."""
+        """Return a value; None where there is none, it has expired or cannot be read.
+
+        For what is only saved work.
+        """
+        try:
+            return self.find(kind, key)
+        except SpoolError as error:
+            self._report(f"cannot read hints: {error}")
+            return None
+
+    def find(self, kind: str, key: str) -> Any:
+        """Return a value; None where there is none or it has expired.
+
+        For what guards: raises SpoolError where the database cannot be read.
+        """
         name = (kind, _stored_key(key))
         # In this order: what leaves a place is already in the next one.
         entry = self._pending.get(name, _ABSENT)
         if entry is _ABSENT:
             entry = self._writing.get(name, _ABSENT)
         if entry is _ABSENT:
-            entry = self._stored(name)
+            rows = self._read(_GET, name)
+            entry = rows[0] if rows else None
         if entry is None or entry[1] <= self._clock():
             return None
         return json.loads(entry[0])
-
-    def _stored(self, name: _Name) -> _Entry:
-        rows = self._read(_GET, name)
-        return rows[0] if rows else None
 
     def put(self, kind: str, key: str, value: Any, expires: float) -> None:
         """Keep a value (anything JSON has) until a time."""
@@ -144,7 +160,11 @@ class Hints:
         now = self._clock()
         with self._changed:
             changes = {**self._writing, **self._pending}
-        found = dict(self._read(_ITEMS, (kind, now)))
+        try:
+            found = dict(self._read(_ITEMS, (kind, now)))
+        except SpoolError as error:
+            self._report(f"cannot read hints: {error}")
+            found = {}
         for (changed_kind, key), entry in changes.items():
             if changed_kind == kind:
                 found.pop(key, None)
@@ -154,11 +174,16 @@ class Hints:
         return sorted(items, key=itemgetter(0))
 
     def flush(self) -> None:
-        """Wait until everything is committed."""
+        """Wait until everything is committed, or could not be."""
         with self._changed:
             self._hurry = True
             self._changed.notify_all()
-            while self._thread is not None and (self._pending or self._writing):
+            failures = self._failures
+            while (
+                self._thread is not None
+                and (self._pending or self._writing)
+                and failures == self._failures
+            ):
                 self._changed.wait()
             self._hurry = False
 
@@ -178,31 +203,46 @@ class Hints:
         writer: sqlite3.Connection | None = None
         next_purge = 0.0
         while self._wait():
+            failure = ""
             try:
                 if writer is None:
                     make_directory(os.path.dirname(self._path))
                     writer = _open(self._path)
                 next_purge = self._commit(writer, next_purge)
             except (OSError, sqlite3.Error) as error:
-                self._report(f"cannot write hints: {error}")
+                failure = f"cannot write hints: {error}"
                 if writer is not None:
                     writer.close()
                     writer = None
-            with self._changed:
-                self._writing = {}
-                self._changed.notify_all()
+            self._settle(failure)
         if writer is not None:
             writer.close()
+
+    def _settle(self, failure: str) -> None:
+        """End an attempt to write: what failed is kept, as far as there is room."""
+        if failure and failure != self._failure:
+            self._report(failure)
+        with self._changed:
+            self._failure = failure
+            if failure:
+                self._failures += 1
+            if not failure or self._closing or len(self._writing) > KEPT_LIMIT:
+                self._writing = {}
+            self._changed.notify_all()
 
     def _wait(self) -> bool:
         changed = self._changed
         with changed:
-            while not self._pending and not self._closing:
+            if self._writing:
+                changed.wait_for(lambda: self._closing or self._hurry, RETRY_SECONDS)
+            while not self._writing and not self._pending and not self._closing:
                 changed.wait()
             if not self._hurry and not self._closing:
                 # Others are likely to follow at once: one commit for all.
                 changed.wait(GATHER_SECONDS)
-            self._writing, self._pending = self._pending, {}
+            # In this order: a value is never in neither of them.
+            self._writing = {**self._writing, **self._pending}
+            self._pending = {}
             return bool(self._writing) or not self._closing
 
     def _commit(self, writer: sqlite3.Connection, next_purge: float) -> float:
