@@ -179,6 +179,23 @@ class Verification(Protocol):
     data: str
 
 
+class IHintStore(Protocol):
+    """What is remembered of clients and their rates until it expires.
+
+    ``mta.hints`` provides it; conditions of ACLs ask.  Nothing in it is owed to
+    anybody, and no call waits for a disk to be written.
+    """
+
+    def find(self, kind: str, key: str) -> Any:
+        """Return a value; None where there is none or it has expired.
+
+        Raises SpoolError where that cannot be told.
+        """
+
+    def put(self, kind: str, key: str, value: Any, expires: float) -> None:
+        """Keep a value (anything JSON has) until a time."""
+
+
 class IRetryHints(Protocol):
     """What is remembered of hosts and addresses that failed (Exim chapter 32).
 

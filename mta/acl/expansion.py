@@ -29,6 +29,8 @@ class _Delivery:
     verifications: dict[tuple[str, str], Any] = field(default_factory=dict)
     warnings: set[str] = field(default_factory=set)
     sender_failure: SenderFailure | None = None
+    connection_rates: dict[str, float] = field(default_factory=dict)
+    message_rates: dict[str, float] = field(default_factory=dict)
     flush: Callable[[], None] | None = None
 
     def early_message(self) -> Message:

@@ -68,7 +68,8 @@ class ACLSubject(Protocol):
 
     ``verifications`` remembers what addresses were found to be, ``warnings`` which
     warnings were written; ``early_message`` returns the message in hand, or one that
-    holds ``acl_m`` variables until there is one.
+    holds ``acl_m`` variables until there is one.  ``connection_rates`` and
+    ``message_rates`` are the rates that were measured once for either, by key.
     """
 
     connection: Connection
@@ -78,6 +79,8 @@ class ACLSubject(Protocol):
     verifications: dict[tuple[str, str], Any]
     warnings: set[str]
     sender_failure: SenderFailure | None
+    connection_rates: dict[str, float]
+    message_rates: dict[str, float]
     flush: Callable[[], None] | None
 
     def early_message(self) -> Message:
@@ -91,7 +94,7 @@ class ACLRun:
     ``acls`` finds ACLs by name.  ``sleep`` waits for seconds.  ``message`` and
     ``log_message`` are what the last failed condition said; ``show_details`` that a
     client may read the reason of a DEFER.  ``log_targets`` are the logs that a
-    rejection is written to.
+    rejection is written to.  ``rates`` are those measured once for this command.
     """
 
     phase: Phase
@@ -108,6 +111,7 @@ class ACLRun:
     log_message: str = ""
     show_details: bool = False
     log_targets: tuple[str, ...] = ("main", "reject")
+    rates: dict[str, float] = field(default_factory=dict)
     phase_bit: int = field(init=False)
 
     def __post_init__(self) -> None:

@@ -304,4 +304,5 @@ def wrong_phase(step: Step, phase: Phase) -> str:
     """Return the text of the error that a step is used where it may not be."""
     action = "test" if step.is_condition else "use"
     kind = "condition" if step.is_condition else "modifier"
-    return f"cannot {action} {step.name} {kind} in {phase.title} ACL"
+    name = getattr(step.value, "described", step.name)
+    return f"cannot {action} {name} {kind} in {phase.title} ACL"

@@ -52,6 +52,8 @@ class Transaction:
     verifications: dict[tuple[str, str], Any] = field(default_factory=dict)
     warnings: set[str] = field(default_factory=set)
     sender_failure: SenderFailure | None = None
+    connection_rates: dict[str, float] = field(default_factory=dict)
+    message_rates: dict[str, float] = field(default_factory=dict)
     flush: Callable[[], None] | None = None
     stand_in: Message | None = None
     is_discarded: bool = False
@@ -90,5 +92,7 @@ class Transaction:
             self.values = {}
         if self.verifications:
             self.verifications = {}
+        if self.message_rates:
+            self.message_rates = {}
         if self.warnings:
             self.warnings = set()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mta.acl.argument_parts import split_at_slashes
 from mta.acl.header_addresses import blind_recipient, syntax_fault
 from mta.acl.registry import MESSAGE, Phase, condition
 from mta.acl.run import ACLError, ACLRun, SenderFailure
@@ -55,7 +56,7 @@ class _VerifyingType:
     name = "verification"
 
     def parse(self, text: str, source: Source) -> Verifying:
-        head, *options = _split_options(text)
+        head, *options = split_at_slashes(text)
         match = _KIND.match(head)
         name = match[1] if match is not None else head.strip()
         kind = _KINDS.get(name)
@@ -72,19 +73,6 @@ class _VerifyingType:
         if rest or match[2]:
             raise source.error(f'there is text behind "{name}": "{rest}"')
         return Verifying(name, frozenset(options), kind.phases)
-
-
-def _split_options(text: str) -> list[str]:
-    """Return what slashes part, but for slashes inside of an expansion."""
-    parts = [""]
-    depth = 0
-    for character in text:
-        depth += (character == "{") - (character == "}")
-        if character == "/" and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return [part.strip() for part in parts]
 
 
 @condition("verify", argument=_VerifyingType())

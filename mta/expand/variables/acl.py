@@ -72,6 +72,13 @@ recipient_verify_failure = variable("recipient_verify_failure")(
 sender_verify_failure = variable("sender_verify_failure")(
     Left("Where the verification of the sender failed.")
 )
+sender_rate = variable("sender_rate")(Left("The rate that a rate limit measured."))
+sender_rate_limit = variable("sender_rate_limit")(
+    Left("The limit that a rate was compared with, as written.")
+)
+sender_rate_period = variable("sender_rate_period")(
+    Left("The period of a rate limit, as written.")
+)
 smtp_notquit_reason = variable("smtp_notquit_reason")(
     Left("Why a connection ended without QUIT.")
 )
