@@ -26,6 +26,15 @@ class MessageLocked(MTAError):
     """Another process works on the message."""
 
 
+@contextmanager
+def _told() -> Iterator[None]:
+    """Make an error of the database one that a command tells in a line."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise SpoolError(f"spool database: {error}") from error
+
+
 class QueueDesk:
     """The queue of one spool, for a command that looks or changes one message.
 
@@ -46,16 +55,19 @@ class QueueDesk:
             self._connection = database.open_database(self._directory)
         return self._connection
 
+    @_told()
     def entries(self) -> list[QueueEntry]:
         """Return every message, oldest first."""
         return list(listing.read_entries(self._open())) if self.exists else []
 
+    @_told()
     def counts(self) -> QueueCounts:
         """Return how many messages there are."""
         return (
             listing.read_counts(self._open()) if self.exists else QueueCounts(0, 0, 0)
         )
 
+    @_told()
     def load(self, message_id: str) -> Message:
         """Return a message as it is now; raise MessageMissing."""
         if not self.exists:
@@ -78,16 +90,18 @@ class QueueDesk:
         """
         if not self.exists:
             raise MessageMissing(message_id)
-        connection = self._open()
-        owners = os.path.join(self._directory, "owners")
-        owner = Owner.register(connection, owners)
-        try:
-            self._claim(connection, message_id, owner.number, owners)
-            yield ClaimedMessage(self, connection, self.load(message_id), owner.number)
-        finally:
-            with database.transaction(connection):
-                database.release(connection, message_id, owner.number)
-            owner.resign(connection)
+        with _told():
+            connection = self._open()
+            owners = os.path.join(self._directory, "owners")
+            owner = Owner.register(connection, owners)
+            try:
+                self._claim(connection, message_id, owner.number, owners)
+                message = self.load(message_id)
+                yield ClaimedMessage(self, connection, message, owner.number)
+            finally:
+                with database.transaction(connection):
+                    database.release(connection, message_id, owner.number)
+                owner.resign(connection)
 
     def _claim(
         self, connection: sqlite3.Connection, message_id: str, number: int, owners: str
@@ -117,6 +131,7 @@ class ClaimedMessage:
         self._owner = owner
         self.message = message
 
+    @_told()
     def save(self, *, next_try: float | None = None) -> None:
         """Write the message back; with a ``next_try`` of None it is due at once."""
         message = self.message
@@ -131,6 +146,7 @@ class ClaimedMessage:
                 tried=False,
             )
 
+    @_told()
     def remove(self) -> None:
         """Take the message out of the queue; nothing is owed for it any more."""
         message_id = self.message.message_id

@@ -103,22 +103,24 @@ class Daemon(Peer):
         self.configuration.chmod(0o644)
         self.run()
 
+    @property
+    def daemon_command(self) -> list[str]:
+        """The command that starts the daemon; its last word is where it listens."""
+        return [
+            str(Path(sys.executable).with_name("twistd")),
+            "--nodaemon",
+            "--pidfile=",
+            "mta",
+            "--config",
+            str(self.configuration),
+            "--listen",
+            f"127.0.0.1.{self.port}",
+        ]
+
     def run(self) -> None:
         """Start the daemon, at first or again."""
-        twistd = Path(sys.executable).with_name("twistd")
         os.environ["PYTHONPATH"] = str(CHECKOUT)
-        self.start(
-            [
-                str(twistd),
-                "--nodaemon",
-                "--pidfile=",
-                "mta",
-                "--config",
-                str(self.configuration),
-                "--listen",
-                f"127.0.0.1.{self.port}",
-            ]
-        )
+        self.start(self.daemon_command)
 
     def rewrite(self, before: str, after: str) -> None:
         """Put something in place of a text of the configuration, and start again."""

@@ -118,11 +118,18 @@ class Peer:
                 start_new_session=True,
             )
         try:
-            wait_for(lambda: answers(self.port), seconds, command[0])
+            wait_for(self._is_up, seconds, command[0])
         except AssertionError:
             print((self.directory / "output").read_text(errors="replace"))
             self.stop()
             raise
+
+    def _is_up(self) -> bool:
+        """Return whether the program greets; fail where it has ended."""
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"it ended with status {self.process.returncode}")
+        return answers(self.port)
 
     def stop(self) -> None:
         """End the program and everything it started, and remove its directory."""

@@ -6,40 +6,10 @@ import re
 import smtplib
 import subprocess
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.interop.daemon import Daemon
+from tests.interop.daemon_case import DaemonTestCase, swaks
 from tests.interop.peers import Exim, Postfix, SMTPSink
 from tests.interop.programs import environment, program, wait_for
-
-
-def swaks(port: int, *options: str) -> subprocess.CompletedProcess[str]:
-    """Send a message with swaks from ``sender@ours.test`` to ``user@ours.test``."""
-    return subprocess.run(
-        [
-            program("swaks"), "--server", "127.0.0.1", "--port", str(port),
-            "--helo", "client.test", "--from", "sender@ours.test",
-            "--to", "user@ours.test", *options,
-        ],
-        capture_output=True, text=True, timeout=60, check=False, env=environment(),
-    )  # fmt: skip
-
-
-class DaemonTestCase(SynchronousTestCase):
-    """Has daemons that end with the test."""
-
-    def daemon(self, next_port: int = 9, **settings: str) -> Daemon:
-        daemon = Daemon(next_port, **settings)
-        self.addCleanup(daemon.stop)
-        self.addCleanup(self.check_panics, daemon)
-        return daemon
-
-    def check_panics(self, daemon: Daemon) -> None:
-        """Nothing went wrong that a person must look at."""
-        self.assertEqual("", daemon.log("panic"))
-
-    def keep(self, peer: Exim | Postfix | SMTPSink) -> None:
-        self.addCleanup(peer.stop)
 
 
 class SwaksTests(DaemonTestCase):
