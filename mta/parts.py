@@ -110,6 +110,7 @@ def build_parts(
         call_in_reactor=reactor.callFromThread,
         clock=time.time,
         logs=logs,
+        later=partial(reactor.callLater, 0),
     )
     hints = Hints(os.path.join(spool, "db", "hints.db"), report=logs.panic)
     runner = _build_runner(assembly, store, hints, reactor, queue_interval)

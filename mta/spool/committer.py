@@ -37,17 +37,22 @@ class Committer:
 
     A function may run twice (when another one of its transaction failed), so it may
     change nothing but the database.  ``call_in_reactor`` runs a function in the
-    thread that waits for the results; it is called once for each transaction.
+    thread that waits for the results; it is called once for each transaction.  With
+    ``later``, what is asked for in one turn of the reactor goes into one transaction:
+    it runs a function at the end of the turn.
     """
 
     def __init__(
         self,
         connection: sqlite3.Connection,
         call_in_reactor: Callable[..., object],
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self._connection = connection
         self._call_in_reactor = call_in_reactor
-        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
+        self._later = later
+        self._gathered: list[_Work] = []
+        self._queue: SimpleQueue[list[_Work] | None] = SimpleQueue()
         self._thread = Thread(target=self._run, name="committer", daemon=True)
         self._stopped = False
 
@@ -58,6 +63,7 @@ class Committer:
     def stop(self) -> None:
         """Do what was asked for so far, then end the thread."""
         self._stopped = True
+        self._hand_over()
         self._queue.put(None)
         self._thread.join()
 
@@ -71,13 +77,22 @@ class Committer:
         if self._stopped:
             raise SpoolError("the spool is closed")
         work = _Work(function, arguments, writes)
-        self._queue.put(work)
+        if self._later is None:
+            self._queue.put([work])
+        else:
+            if not self._gathered:
+                self._later(self._hand_over)
+            self._gathered.append(work)
         return await work.finished
+
+    def _hand_over(self) -> None:
+        gathered, self._gathered = self._gathered, []
+        if gathered:
+            self._queue.put(gathered)
 
     def _run(self) -> None:
         queue = self._queue
-        while (work := queue.get()) is not None:
-            batch = [work]
+        while (batch := queue.get()) is not None:
             last = False
             try:
                 while len(batch) < BATCH_LIMIT:
@@ -85,7 +100,7 @@ class Committer:
                     if another is None:
                         last = True
                         break
-                    batch.append(another)
+                    batch += another
             except Empty:
                 pass
             self._commit(batch)
@@ -93,7 +108,7 @@ class Committer:
             if last:
                 return
             # A message must not live until the next one comes.
-            del batch, work
+            del batch
 
     def _commit(self, batch: list[_Work]) -> None:
         connection = self._connection

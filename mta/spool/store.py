@@ -38,7 +38,7 @@ class MessageStore:
     Several processes may have a store on one directory.  A message that a process
     adds or claims is its own until it is saved, removed or released, or until the
     process ends.  ``call_in_reactor`` runs a function in the thread that calls the
-    methods (``reactor.callFromThread``).  Every method that waits may raise
+    methods (``reactor.callFromThread``), ``later`` at the end of its turn.  Every method that waits may raise
     SpoolError: then nothing of what it was asked for has been done.
     """
 
@@ -49,11 +49,13 @@ class MessageStore:
         call_in_reactor: Callable[..., object],
         clock: Callable[[], float],
         logs: ILogs,
+        later: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         self.directory = directory
         self._bodies_directory = os.path.join(directory, "bodies")
         self._owners_directory = os.path.join(directory, "owners")
         self._call_in_reactor = call_in_reactor
+        self._later = later
         self._clock = clock
         self._logs = logs
         self.next_id = MessageIds(clock).next_id
@@ -77,7 +79,9 @@ class MessageStore:
             prefix=str(self._owner.number),
             call_in_reactor=self._call_in_reactor,
         )
-        self._committer = Committer(self._connection, self._call_in_reactor)
+        self._committer = Committer(
+            self._connection, self._call_in_reactor, self._later
+        )
         self._committer.start()
         self._do = self._committer.do
 
