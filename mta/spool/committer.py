@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from itertools import groupby
+from operator import attrgetter
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from mta.errors import SpoolError
-from mta.spool.database import roll_back
+from mta.spool.database import MERGED, roll_back
 
 BATCH_LIMIT = 500
 
@@ -122,19 +124,31 @@ class Committer:
             return
         # Whatever goes wrong here, the thread must live on and the caller must know.
         try:
-            for work in batch:
-                work.result = work.function(*work.arguments)
+            self._work(batch)
             if connection.in_transaction:
                 connection.execute("COMMIT")
         except Exception as error:
             if len(batch) == 1:
-                work.error = error
+                batch[0].error = error
                 self._give_up()
                 return
             # One of them cannot be done, or the space is not enough for all: each
             # must stand for itself.
             for work in batch:
                 self._commit([work])
+
+    def _work(self, batch: list[_Work]) -> None:
+        """Do everything, and what is merged for its neighbours too at once."""
+        for function, group in groupby(batch, key=attrgetter("function")):
+            works = list(group)
+            many = MERGED.get(function)
+            if many is None or len(works) == 1:
+                for work in works:
+                    work.result = function(*work.arguments)
+                continue
+            results = many(self._connection, [work.arguments[1:] for work in works])
+            for work, result in zip(works, results, strict=True):
+                work.result = result
 
     def _give_up(self) -> None:
         try:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 from mta.errors import SpoolError
 from mta.message import Bytes, HeaderSection, IBody, Message
@@ -24,6 +25,10 @@ from mta.spool.file_body import FileBody
 
 SCHEMA_VERSION = 1
 BUSY_SECONDS = 30.0
+# A message of ten kilobytes fits on two pages, and few are written for each.
+PAGE_SIZE = 8192
+CHECKPOINT_PAGES = 2048
+TOGETHER = 16
 
 _SCHEMA = """
 CREATE TABLE owner (
@@ -60,9 +65,11 @@ def open_database(directory: str) -> sqlite3.Connection:
             timeout=BUSY_SECONDS,
             isolation_level=None,
             check_same_thread=False,
-            cached_statements=64,
+            cached_statements=128,
         )
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA journal_size_limit = 67108864")
         _make_schema(connection)
@@ -152,25 +159,46 @@ def body_file(body: IBody) -> str:
 
 def insert(connection: sqlite3.Connection, row: NewRow) -> int:
     """Put a message into the queue; return the number of its content."""
-    number = connection.execute(
-        "INSERT INTO content (header, body, body_file, body_size) VALUES (?, ?, ?, ?)",
-        (row.header, row.body, row.body_file, row.body_size),
-    ).lastrowid
-    assert number is not None
-    connection.execute(
-        "INSERT INTO message VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?)",
-        (
-            row.message_id,
-            number,
-            row.owner,
-            row.next_try,
-            row.frozen,
-            row.received_at,
-            row.size,
-            row.record,
-        ),
-    )
-    return number
+    return insert_many(connection, [(row,)])[0]
+
+
+def insert_many(
+    connection: sqlite3.Connection, arguments: Sequence[tuple[NewRow]]
+) -> list[int]:
+    """Do the same for several messages, in few statements.
+
+    Each statement lets the other threads of the process in, which costs more than the
+    statement itself.
+    """
+    (last,) = connection.execute(
+        "SELECT coalesce(max(number), 0) FROM content"
+    ).fetchone()
+    rows = [row for (row,) in arguments]
+    numbers = list(range(last + 1, last + 1 + len(rows)))
+    for start in range(0, len(rows), TOGETHER):
+        contents: list[Any] = []
+        messages: list[Any] = []
+        some = rows[start : start + TOGETHER]
+        for number, row in zip(numbers[start:], some, strict=False):
+            contents += (number, row.header, row.body, row.body_file, row.body_size)
+            messages += (row.message_id, number, row.owner, row.next_try, row.frozen)
+            messages += (row.received_at, row.size, row.record)
+        connection.execute(
+            _repeated("INSERT INTO content VALUES ", "(?, ?, ?, ?, ?)", len(some)),
+            contents,
+        )
+        connection.execute(
+            _repeated(
+                "INSERT INTO message VALUES ", "(?, ?, ?, ?, ?, 0, ?, ?, ?)", len(some)
+            ),
+            messages,
+        )
+    return numbers
+
+
+@cache
+def _repeated(start: str, part: str, count: int) -> str:
+    return start + ", ".join([part] * count)
 
 
 def update(
@@ -202,8 +230,31 @@ def update_record(
 
 def delete(connection: sqlite3.Connection, message_id: str, content: int) -> None:
     """Take a message out of the queue."""
-    connection.execute("DELETE FROM message WHERE id = ?", (message_id,))
-    connection.execute("DELETE FROM content WHERE number = ?", (content,))
+    delete_many(connection, [(message_id, content)])
+
+
+def delete_many(
+    connection: sqlite3.Connection, arguments: Sequence[tuple[str, int]]
+) -> list[None]:
+    """Do the same for several messages, in few statements."""
+    for start in range(0, len(arguments), TOGETHER):
+        some = arguments[start : start + TOGETHER]
+        places = ", ".join("?" * len(some))
+        ids = [message_id for message_id, _ in some]
+        contents = [content for _, content in some]
+        connection.execute(f"DELETE FROM message WHERE id IN ({places})", ids)  # noqa: S608
+        connection.execute(
+            f"DELETE FROM content WHERE number IN ({places})",  # noqa: S608
+            contents,
+        )
+    return [None] * len(arguments)
+
+
+# What may be done for many at once in place of one by one.
+MERGED: Mapping[Callable[..., Any], Callable[..., list[Any]]] = {
+    insert: insert_many,
+    delete: delete_many,
+}
 
 
 def release(connection: sqlite3.Connection, message_id: str, owner: int) -> None:
