@@ -41,7 +41,7 @@ def list_queue(assembly: Assembly, arguments: Arguments) -> int:
         for address, done in entry.recipients:
             if not done:
                 print(f"          {address}")
-            elif "u" not in flags and "a" in flags:
+            elif "u" not in flags:
                 print(f"        D {address}")
         print()
     return 0
