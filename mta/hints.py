@@ -26,6 +26,8 @@ PURGE_SECONDS = 600.0
 RETRY_SECONDS = 1.0
 KEPT_LIMIT = 100_000
 BUSY_SECONDS = 10.0
+# Some 100,000 keys: where they are found in the cache, that takes half the time.
+CACHE_KIBIBYTES = 16_000
 
 _SCHEMA = """
 CREATE TABLE hint (
@@ -285,6 +287,7 @@ def _open(path: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
             _make_schema(connection)
     except sqlite3.Error:
