@@ -11,6 +11,7 @@ from collections.abc import Coroutine
 from typing import Any
 from typing import Protocol as Interface
 
+from twisted.internet import tcp
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -342,7 +343,18 @@ class ESMTPProtocol(Protocol):
             if self._has_producer:
                 self._has_producer = False
                 self.transport.unregisterProducer()
-            self.transport.loseConnection()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        transport = self.transport
+        if not self._is_direct or not isinstance(transport, tcp.Connection):
+            transport.loseConnection()
+            return
+        # Nothing waits to be sent.  Twisted would first have the system tell it when
+        # the socket can be written to, and close it in the next turn.
+        transport.disconnecting = True
+        transport.stopReading()  # type: ignore[no-untyped-call]
+        self.server.clock.callLater(0, transport.connectionLost, connectionDone)
 
     def _send(self, octets: bytes) -> None:
         if self._is_direct:
