@@ -61,6 +61,7 @@ TOO_MANY_UNRECOGNIZED = own(500, "5.5.1", "Too many unrecognized commands")
 TOO_MANY_NONMAIL = own(554, "5.5.1", "Too many nonmail commands")
 NOT_SYNCHRONIZED = own(554, "5.5.0", "SMTP synchronization error")
 BARE_LINE_END = own(500, "5.5.2", "Lines must end with CRLF")
+ENDLESS_LINE = own(500, "5.5.2", "Line too long")
 UNEXPECTED_ARGUMENT = own(501, "5.5.4", "unexpected argument data")
 NUL_IN_COMMAND = own(501, "5.5.2", "NUL characters are not allowed in SMTP commands")
 BAD_HELO = "Syntactically invalid {verb} argument(s)"

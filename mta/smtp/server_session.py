@@ -20,7 +20,7 @@ from mta.smtp.command import NO_EXTENSIONS, CommandError, Extensions, parse_chun
 from mta.smtp.data import ChunkedContent, DottedContent
 from mta.smtp.reply import Reply
 from mta.smtp.server_errors import Patience, Refusals, with_last_line
-from mta.smtp.server_input import BareLineEnd, Input
+from mta.smtp.server_input import Input, UnusableLine
 from mta.smtp.server_replies import OwnReply, with_status
 from mta.smtp.server_states import (
     IN_TRANSACTION,
@@ -197,11 +197,9 @@ class ServerSession(SessionFacts):
             return None
         try:
             return self.input.next_line()
-        except BareLineEnd as error:
+        except UnusableLine as error:
             self.last_command = error.line
-            self._queued = self._drop(
-                replies.BARE_LINE_END, "bad-command-synprot", str(error)
-            )
+            self._queued = self._drop(error.reply, "bad-command-synprot", str(error))
             return None
 
     def _obey(self, line: bytes) -> Event | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from mta.smtp.command import LINE_LIMIT
-from mta.smtp.server_input import BareLineEnd, Input
+from mta.smtp.server_input import ENDLESS_LIMIT, BareLineEnd, EndlessLine, Input
 
 OCTETS = b"EHLO a\r\n\r\nNOOP  \r\nQUIT\r\n"
 LINES = [b"EHLO a", b"", b"NOOP  ", b"QUIT"]
@@ -79,6 +79,21 @@ class LineTests(SynchronousTestCase):
                     self.assertLess(len(given), LINE_LIMIT + step + 1)
 
                 self.assertEqual([True, False], found)
+
+    def test_endless(self) -> None:
+        """A line that goes on and on is an error, while its end has not come."""
+        given = Input()
+        steps = 0
+        while steps * 1000 < 2 * ENDLESS_LIMIT:
+            steps += 1
+            given.feed(b"NOOP" + b"x" * 996)
+            try:
+                self.assertIsNone(given.next_line())
+            except EndlessLine:
+                break
+
+        self.assertGreater(steps * 1000, ENDLESS_LIMIT)
+        self.assertLess(steps * 1000, ENDLESS_LIMIT + 2 * LINE_LIMIT)
 
     def test_longest(self) -> None:
         """A line of just so many octets is not too long."""
