@@ -14,6 +14,7 @@ from typing import Protocol as Interface
 from twisted.internet import tcp
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -29,6 +30,7 @@ from mta.smtp.server_states import State
 from mta.smtp.server_verbs import SessionRules
 
 BACKLOG = 65536
+TURN_LENGTH = 50  # events of one client, before others are heard
 CLOSING_LIMIT = 30.0
 TOO_MANY = Reply(
     421, ("Too many concurrent SMTP connections; please try again later.",)
@@ -241,10 +243,12 @@ class ESMTPProtocol(Protocol):
         await self._converse(conversation)
 
     async def _converse(self, conversation: Conversation) -> None:
-        """Answer events until there is none."""
-        next_event = conversation.session.next_event
+        """Answer events until there is none; now and then it is others' turn."""
+        next_event, answered = conversation.session.next_event, 0
         while (event := next_event()) is not None:
             await answer(conversation, event)
+            if (answered := answered + 1) % TURN_LENGTH == 0:
+                await deferLater(self.server.clock, 0)
 
     async def _time_out(self, conversation: Conversation) -> None:
         shared, session = self.server.shared, conversation.session

@@ -110,16 +110,37 @@ class ReadTests(SynchronousTestCase):
         self.assertEqual("producing", client.transport.producerState)
 
     def test_endless_line(self) -> None:
-        """Of a line without end next to nothing is kept."""
+        """Of a line without end next to nothing is kept, and it ends the session."""
         client = Server().connect().hello()
         assert client.protocol.conversation is not None
 
-        for _ in range(100):
+        for _ in range(4):
             client.send(b"x" * BACKLOG)
+            kept = client.protocol.conversation.session.input
+            self.assertLess(len(kept), 2 * BACKLOG)
+        self.assertEqual(b"", client.transport.take())
+        replies = client.says(b"x" * 2 * BACKLOG)
 
-        kept = client.protocol.conversation.session.input
-        self.assertLess(len(kept), 2 * BACKLOG)
-        self.assertEqual(b"500 unrecognized command\r\n", client.says(b"\r\n"))
+        self.assertEqual(b"500 Line too long\r\n", replies)
+        self.assertTrue(client.transport.is_closed)
+
+    def test_turns(self) -> None:
+        """Who sends many commands at once gets all replies, with pauses for others."""
+        server = Server("smtp_accept_max_nonmail = 9999")
+        client = server.connect().hello()
+        client.send(b"MAIL FROM:<>\r\n" + b"RCPT TO:<a@ours.example>\r\n" * 175)
+
+        turns: list[int] = []
+
+        def take_turn() -> None:
+            turns.append(client.transport.take().count(b"\r\n"))
+            if turns[-1]:
+                server.clock.callLater(0, take_turn)
+
+        take_turn()
+        server.clock.advance(0)
+
+        self.assertEqual([50, 50, 50, 26, 0], turns)
 
     def test_after_the_end(self) -> None:
         """What comes after QUIT is not obeyed."""
