@@ -14,6 +14,7 @@ from mta.taint import is_tainted
 
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)\s*([KMG]?)\Z", re.ASCII | re.IGNORECASE)
 _LIKE_OPTION = re.compile(r"([a-z_-]{4,16})\s*(=|\Z)", re.ASCII | re.IGNORECASE)
+_LIKE_MEASURE = re.compile(r"per[_-]|per(conn|mail|byte|rcpt|addr|cmd)", re.ASCII)
 _MULTIPLIERS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -205,7 +206,7 @@ def check_spelling(text: str) -> None:
         if _distance(name, option.rstrip("=")) <= (2 if len(option) > 7 else 1)
         and (option.endswith("=") or not equals)
     ]
-    if near or name.startswith(("per_", "per-")):
+    if near or _LIKE_MEASURE.match(name):
         hint = f'; "{near[0]}" is one' if near else f"; known: {', '.join(OPTIONS)}"
         raise ValueError(f'unknown option "{text}"{hint}')
 

@@ -144,6 +144,7 @@ class SpellingTests(SynchronousTestCase):
             ("readony", "readonly"),
             ("per_con", "per_conn"),
             ("perconn", "per_conn"),
+            ("perconnection", "per_conn"),
             ("per-rcpt", "per_rcpt"),
             ("per_bytes", "per_byte"),
             ("uniqe=x", "unique="),

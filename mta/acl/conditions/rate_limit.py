@@ -96,7 +96,7 @@ def _literal_options(parts: list[tuple[ITemplate, bool]]) -> OptionDraft:
         parse_number(limit)
     if limit is not None and len(parts) > 1 and parts[1][0].constant is not None:
         parse_period(parts[1][0].constant)
-    for number, (template, is_event) in enumerate(parts[2:], 3):
+    for template, is_event in parts[2:]:
         text = template.constant
         if is_event:
             draft.take_unique(text or "")
@@ -104,8 +104,10 @@ def _literal_options(parts: list[tuple[ITemplate, bool]]) -> OptionDraft:
             # What is written before the first dollar sign may be an option's name.
             if "=" in template.text.partition("$")[0]:
                 _check_name(template.text)
-        elif text and not draft.take(text) and number < len(parts):
-            raise ValueError(f'unknown option "{text}"; a key stands at the end')
+        elif text and draft.take(text) and draft.keys:
+            raise ValueError(
+                f'unknown option "{draft.keys[0]}"; a key stands at the end'
+            )
     draft.check()
     return draft
 
@@ -139,8 +141,10 @@ async def ratelimit(run: ACLRun, value: RateLimit) -> bool:
                 f'"{measure.word}" in {run.phase.title} ACL'
             )
         readonly = True
-    known = _measured(measure, run)
-    known_key = f"readonly {key}" if readonly else key
+    known, known_key = _measured(measure, run), key
+    if readonly and key not in run.rates:
+        # It is not in the way of a condition that updates the rate.
+        known, known_key = run.rates, f"readonly {key}"
     rate = known.get(known_key)
     is_measured_now = rate is None
     if rate is None:

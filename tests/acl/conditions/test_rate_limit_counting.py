@@ -62,6 +62,26 @@ class OnceTests(RateCase):
 
         self.assertEqual("1.0", self.rate("9 / 1h / strict", Phase.MAIL))
 
+    def test_readonly_in_between(self) -> None:
+        """Reading in a command before and after counting tells what there is."""
+        limits = ("readonly", "strict", "readonly")
+        for option, rates in (("per_mail", "0 1 0"), ("per_rcpt", "0 1 1")):
+            acl = "\n".join(
+                f"warn ratelimit = 0 / 1h / {option} / {update}\n"
+                "logwrite = $sender_rate"
+                for update in limits
+            )
+            self.logs.main_lines.clear()
+            self.verdict(acl)
+            self.assertEqual(rates.split(), [line[:1] for line in self.logs.lines])
+
+    def test_readonly_later(self) -> None:
+        """The next command reads anew."""
+        self.rate("9 / 1h / readonly", Phase.MAIL)
+        self.rate("9 / 1h / strict", Phase.MAIL)
+
+        self.assertEqual("1.0", self.rate("9 / 1h / readonly", Phase.RCPT))
+
 
 class MeasureTests(RateCase):
     """What one event counts."""
