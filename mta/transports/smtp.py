@@ -30,6 +30,7 @@ from mta.transports.smtp_hosts import (
 from mta.transports.smtp_link import HostSettings, Opener
 from mta.transports.smtp_problems import Problem, Scope
 from mta.transports.smtp_progress import Progress
+from mta.transports.smtp_proxy import ProxyVersion
 from mta.transports.smtp_sending import Sending
 from mta.transports.smtp_settings import PORTS, depends_on_nothing, settings_for
 
@@ -122,6 +123,12 @@ class SMTPTransport(Transport):
     )
     port = Option(Expanded, None, "The port, by number or name; by protocol if unset.")
     protocol = Option(_ProtocolType(), "smtp", "smtp, lmtp, smtps or submissions.")
+    proxy_protocol = Option(
+        ProxyVersion(), None, "Send a PROXY header first, v1 or v2; none if unset."
+    )
+    proxy_source = Option(
+        Expanded, None, "The client that the header names; our own end if unset."
+    )
     retry_include_ip_address = Option(
         ExpandedBoolean, "true", "Keep retry times by IP address, not by name alone."
     )
@@ -150,6 +157,11 @@ class SMTPTransport(Transport):
     _connections: Connections | None = None
     _opener: Opener | None = None
     _limits: TimeLimits | None = None
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        if self.proxy_source is not None and self.proxy_protocol is None:
+            raise self.source.error('"proxy_source" needs "proxy_protocol"')
 
     def attach(self, *, reactor: Any, thread_pool: Any) -> None:
         """Take the reactor to connect with."""

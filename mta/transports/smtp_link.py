@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mta.connection import TLSFacts
 from mta.errors import TemporaryFailure
 from mta.host import Host
+from mta.proxy.result import Endpoint, plain
 from mta.tls.policy import ClientTLSPolicy, Start, Verify
 from mta.transports.smtp_connections import Link
 from mta.transports.smtp_problems import (
@@ -19,6 +20,7 @@ from mta.transports.smtp_problems import (
     session_problem,
     tls_problem,
 )
+from mta.transports.smtp_proxy import Announcement
 
 if TYPE_CHECKING:
     from mta.smtp.client import SMTPClient
@@ -50,6 +52,7 @@ class HostSettings:
     serialize: bool = False
     clear_after_refusal: bool = True
     keepalive: bool = True
+    announcement: Announcement | None = None
 
     def message_key(self, message_id: str) -> str:
         """Return the key of the retry time of one message at this host."""
@@ -65,6 +68,7 @@ class HostSettings:
             self.helo,
             self.esmtp,
             self.policy,
+            self.announcement,
         )
 
     @property
@@ -113,6 +117,8 @@ class Opener:
             )
         except SessionFailure as failure:
             raise HostProblem(session_problem(failure, host)) from failure
+        if settings.announcement is not None:
+            _announce(settings.announcement, client, settings)
         try:
             facts = await self._greet(client, settings)
         except SessionFailure as failure:
@@ -182,6 +188,19 @@ class Opener:
             client.abort()
             raise HostProblem(tls_problem(f"TLS session: {session.problem}"))
         return facts
+
+
+def _announce(
+    announcement: Announcement, client: SMTPClient, settings: HostSettings
+) -> None:
+    """Send the PROXY header; whatever follows, TLS too, goes behind it."""
+    transport: Any = client.transport
+    ours = transport.getHost()
+    # A header has no room for the interface of a link-local address.
+    address = settings.host.ip_address.partition("%")[0]
+    theirs = Endpoint(plain(address), settings.port)
+    header = announcement.header(Endpoint(plain(ours.host), ours.port), theirs)
+    transport.write(header)
 
 
 def _required(reason: str) -> HostProblem:

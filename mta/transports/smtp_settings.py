@@ -19,6 +19,7 @@ from mta.transports.smtp_hosts import (
     with_port,
 )
 from mta.transports.smtp_link import HostSettings
+from mta.transports.smtp_proxy import announcement_for
 
 if TYPE_CHECKING:
     from mta.transports.smtp import SMTPTransport
@@ -56,6 +57,7 @@ async def settings_for(
         serialize=await _matches(transport.serialize_hosts, host, context),
         clear_after_refusal=transport.tls_tempfail_tryclear,
         keepalive=transport.keepalive,
+        announcement=await announcement_for(transport, context),
     )
 
 
@@ -96,6 +98,7 @@ def depends_on_nothing(transport: SMTPTransport) -> bool:
     texts = (
         transport.interface,
         transport.port,
+        transport.proxy_source,
         transport.tls_sni,
         transport.tls_verify_certificates,
     )
