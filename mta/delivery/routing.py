@@ -168,6 +168,11 @@ class _Walk:
         self, router: Router, address: RoutedAddress, decision: Decision
     ) -> bool:
         context = self._context
+        inherited = (
+            address.errors_to,
+            list(address.headers_add),
+            list(address.headers_remove),
+        )
         await router.finish(address, context)
         goes_on = self._purpose not in _VERIFYING and await router.unseen.value(context)
         if decision.verdict is Verdict.ACCEPT:
@@ -179,6 +184,7 @@ class _Walk:
             self._redirect(address, decision.children, start)
         if goes_on:
             _forget_decision(address)
+            address.errors_to, address.headers_add, address.headers_remove = inherited
         return goes_on
 
     def _redirect(
@@ -241,9 +247,6 @@ def _forget_decision(address: RoutedAddress) -> None:
     address.transport = ""
     address.hosts = []
     address.fallback_hosts = ""
-    address.headers_add = []
-    address.headers_remove = []
-    address.errors_to = None
     address.user = address.group = None
     address.home = address.current_directory = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mta.address import Address, unquoted_local_part
@@ -116,9 +117,15 @@ class Redirect(Router):
         text = await self._text(address, context)
         if not text:
             return Decision(Verdict.DECLINE)
-        await self.set_errors_and_headers(address, context)
-        await self.set_environment(address, context)
-        redirection = Redirection(self, address, context)
+        # What the options say is for the children: the address may yet go on.
+        model = replace(
+            address,
+            headers_add=list(address.headers_add),
+            headers_remove=list(address.headers_remove),
+        )
+        await self.set_errors_and_headers(model, context)
+        await self.set_environment(model, context)
+        redirection = Redirection(self, address, context, model)
         try:
             await redirection.add_list(text, 0)
         except _Concluded as end:
@@ -160,13 +167,21 @@ class Redirect(Router):
 
 
 class Redirection:
-    """One address whose redirection list is followed."""
+    """One address whose redirection list is followed.
+
+    ``model`` is the address with what its children are to have from it.
+    """
 
     def __init__(
-        self, router: Redirect, address: RoutedAddress, context: Context
+        self,
+        router: Redirect,
+        address: RoutedAddress,
+        context: Context,
+        model: RoutedAddress,
     ) -> None:
         self._router = router
         self._address = address
+        self._model = model
         self._context = context
         self.children: list[RoutedAddress] = []
 
@@ -298,7 +313,7 @@ class Redirection:
         return Decision(verdict, text, user_text=bool(text), code=code)
 
     def _child(self, address: Address) -> RoutedAddress:
-        parent, router = self._address, self._router
+        parent, model, router = self._address, self._model, self._router
         skipped = parent.skip_routers
         if not router.repeat_use:
             skipped |= {router.name}
@@ -310,9 +325,9 @@ class Redirection:
             domain=address.domain.lower(),
             address_data=parent.address_data,
             variables=dict(parent.variables),
-            errors_to=parent.errors_to,
-            headers_add=list(parent.headers_add),
-            headers_remove=list(parent.headers_remove),
+            errors_to=model.errors_to,
+            headers_add=list(model.headers_add),
+            headers_remove=list(model.headers_remove),
             skip_routers=skipped,
             hide_in_reports=parent.hide_in_reports or router.hide_child_in_errmsg,
         )
@@ -325,7 +340,7 @@ class Redirection:
         child.local_part_data = parent.local_part_data
         child.domain_data = parent.domain_data
         child.router = self._router.name
-        child.user, child.group = parent.user, parent.group
-        child.home = parent.home
-        child.current_directory = parent.current_directory
+        child.user, child.group = self._model.user, self._model.group
+        child.home = self._model.home
+        child.current_directory = self._model.current_directory
         return child
