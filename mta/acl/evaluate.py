@@ -138,6 +138,7 @@ def _check_outcome(outcome: ACLOutcome, run: ACLRun) -> None:
 
 async def _evaluate(acl: ACL, run: ACLRun) -> ACLOutcome:
     """Go through the statements until one of them ends the ACL."""
+    run.message = run.log_message = ""
     for statement in acl.statements:
         run.message = run.log_message = ""
         run.show_details = False
@@ -162,7 +163,7 @@ async def _evaluate(acl: ACL, run: ACLRun) -> ACLOutcome:
         if verb is Verb.DEFER and outcome is _ACCEPT:
             run.show_details = True
         return ending
-    run.message = run.log_message = ""
+    # What the last statement's condition said is the reason of this refusal.
     return _DENY
 
 

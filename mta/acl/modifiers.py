@@ -144,6 +144,11 @@ class Controlling:
         found: Phase = self.control.phases
         return found
 
+    @property
+    def described(self) -> str:
+        """What an error calls the modifier."""
+        return f"control={self.template.text}"
+
 
 @dataclass(frozen=True, slots=True)
 class ControlType:

@@ -13,19 +13,22 @@ def reply_lines(text: str) -> tuple[str, ...]:
     """Return the lines of a text; long ones are cut at a space.
 
     The last space behind a colon is preferred, if it is not too far left; a line
-    without a space in reach goes on to the next one.
+    without a space in reach goes on to the next one.  Empty lines are left out.
     """
     if len(text) <= WRAP_COLUMN and "\n" not in text:
         return (text,)
     lines: list[str] = []
-    for line in text.rstrip("\n").split("\n"):
-        rest = line
+    for line in text.strip("\n").split("\n"):
+        # White space is skipped where a line begins, and with it empty lines.
+        rest = line.lstrip() if lines else line
+        if lines and not rest:
+            continue
         while len(rest) > WRAP_COLUMN:
             cut = _cut(rest)
             if cut < 0:
                 break
             lines.append(rest[:cut])
-            rest = rest[cut + 1 :]
+            rest = rest[cut + 1 :].lstrip()
         lines.append(rest)
     return tuple(lines)
 

@@ -45,6 +45,19 @@ class VerbTests(ACLCase):
         self.assertEqual("deny", self.outcome("accept condition = no"))
         self.assertEqual("deny", self.outcome(""))
 
+    def test_implicit_deny_with_reason(self) -> None:
+        """The reason is what the last statement's condition said."""
+        self.verifier.unknown = FakeVerification("fail", "no such user")
+        named = {"inner": "deny message = by $x"}
+        for acl, text in (
+            ("accept verify = recipient", "no such user"),
+            ("accept acl = inner", "by me"),
+            ("accept verify = recipient\naccept condition = no", ""),
+            ("accept condition = no", ""),
+        ):
+            verdict = self.verdict(acl, named=named, values={"x": "me"})
+            self.assertEqual(("deny", text), (verdict.outcome.value, verdict.message))
+
     def test_endpass(self) -> None:
         """A condition that fails behind endpass denies."""
         passing = "accept condition = {}\nendpass\ncondition = {}\naccept"

@@ -17,6 +17,11 @@ class ReplyLinesTests(SynchronousTestCase):
         self.assertEqual(("no",), reply_lines("no"))
         self.assertEqual(("a", "b"), reply_lines("a\nb\n"))
 
+    def test_empty_lines(self) -> None:
+        """Empty lines and white space where a line begins are left out."""
+        self.assertEqual(("a", "b", "c"), reply_lines("a\n\n  b\n \nc\n\n"))
+        self.assertEqual(("",), reply_lines("\n"))
+
     def test_long(self) -> None:
         """A long line is cut at the last space in reach."""
         text = " ".join(["word"] * 30)

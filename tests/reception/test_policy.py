@@ -157,9 +157,14 @@ class DecisionTests(PolicyCase):
 
     def test_defer_with_details(self) -> None:
         """An option shows the client the reason."""
-        policy = self.policy(acl_smtp_rcpt="accept condition = maybe", details="true")
+        acl = "accept verify = recipient"
+        self.verifier.unknown = FakeVerification("defer", "the DNS is down")
 
-        self.assertIn("maybe", str(self.rcpt(policy).reply))
+        shown = self.rcpt(self.policy(acl_smtp_rcpt=acl, details="true"))
+        hidden = self.rcpt(self.policy(acl_smtp_rcpt=acl))
+
+        self.assertIn("the DNS is down", str(shown.reply))
+        self.assertNotIn("the DNS is down", str(hidden.reply))
 
     def test_discard(self) -> None:
         """The client is told yes, and the log has a line."""

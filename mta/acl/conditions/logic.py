@@ -62,5 +62,7 @@ async def condition_(run: ACLRun, value: ITemplate) -> bool:
     if known is not None:
         return known
     if not _INTEGER.match(text):
-        raise TemporaryFailure(f'invalid "condition" value {quoted(text)}')
+        # Not for the client, whatever smtp_return_error_details says.
+        log_text = f'invalid "condition" value {quoted(text)}'
+        raise TemporaryFailure("", log_text=log_text)
     return bool(text.strip("-0"))

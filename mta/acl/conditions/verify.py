@@ -26,6 +26,8 @@ from mta.lists.host_names import (
 from mta.options import Source
 
 _KIND = re.compile(r"([a-z_]+)\s*(=?)", re.ASCII)
+# What stands before the colon of each field, even where that is no field's name.
+_NAME_OCTETS = re.compile(rb"(?m)^([^:\s][^:\r\n]*):")
 _AFTER_CONTENT = Phase.DATA | Phase.NOT_SMTP
 
 
@@ -220,12 +222,32 @@ async def _verify_reverse_host_lookup(run: ACLRun, value: Verifying) -> bool:
         raise ACLError("there is no resolver to look a host name up with")
     if await look_up_host_name(connection, resolver):
         return True
-    reason = f"no host name found for IP address {connection.peer_address}"
     if connection.host_lookup_deferred:
-        run.explain("host lookup deferred for reverse lookup check", reason)
-        raise TemporaryFailure("host lookup deferred for reverse lookup check")
-    run.explain("host lookup failed for reverse lookup check", reason)
+        log_text = "host lookup deferred for reverse lookup check"
+        raise TemporaryFailure("", log_text=log_text)
+    run.explain(
+        "",
+        "host lookup failed for reverse lookup check "
+        f"(no host name found for IP address {connection.peer_address})",
+    )
     return False
+
+
+async def _verify_certificate(run: ACLRun, value: Verifying) -> bool:
+    tls = run.subject.connection.tls
+    if tls is not None and tls.verified:
+        return True
+    run.explain("no verified certificate")
+    return False
+
+
+async def _verify_header_names(run: ACLRun, value: Verifying) -> bool:
+    for name in _NAME_OCTETS.findall(run.subject.early_message().header.content):
+        if not name.isascii():
+            shown = name.decode("ascii", "backslashreplace")
+            run.explain(f'Invalid character in header "{shown}" found')
+            return False
+    return True
 
 
 async def _verify_header_syntax(run: ACLRun, value: Verifying) -> bool:
@@ -253,6 +275,12 @@ _KINDS = {
     "reverse_host_lookup": _Kind(
         frozenset({"defer_ok"}), Phase.every(), _verify_reverse_host_lookup
     ),
+    "certificate": _Kind(
+        frozenset(),
+        ~(Phase.CONNECT | Phase.NOT_SMTP | Phase.NOT_SMTP_START),
+        _verify_certificate,
+    ),
+    "header_names_ascii": _Kind(frozenset(), _AFTER_CONTENT, _verify_header_names),
     "header_syntax": _Kind(frozenset(), _AFTER_CONTENT, _verify_header_syntax),
     "not_blind": _Kind(
         frozenset({"case_insensitive"}), _AFTER_CONTENT, _verify_not_blind

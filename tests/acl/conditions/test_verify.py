@@ -222,8 +222,11 @@ class ReverseTests(ACLCase):
 
         self.assertEqual("deny", verdict.outcome.value)
         self.assertEqual(
-            f"no host name found for IP address {CLIENT}", verdict.log_message
+            "host lookup failed for reverse lookup check "
+            f"(no host name found for IP address {CLIENT})",
+            verdict.log_message,
         )
+        self.assertEqual("", verdict.message)
 
     def test_doubt(self) -> None:
         """Trouble with the DNS defers, or is let pass."""
