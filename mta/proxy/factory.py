@@ -26,6 +26,16 @@ class Tally(Protocol):
         """Return how many connections there are from one address."""
 
 
+class Room(Protocol):
+    """Counts connections whose client is not known yet."""
+
+    def enter(self) -> bool:
+        """Count a connection; return whether there is room for it."""
+
+    def leave(self) -> None:
+        """Count one less: another counts it from now on, or it has ended."""
+
+
 class ProxyFactory(Factory):
     """Reads a header where one is due, and then lets another factory serve.
 
@@ -39,7 +49,7 @@ class ProxyFactory(Factory):
     ``report`` is told of every result that has a reason, ``failed`` of an exception
     of ``requires``: what it returns is sent before the connection is closed.  A peer
     that has more than ``maximum`` connections by ``tally`` gets ``refusal`` and no
-    service.
+    service; where there is no ``room`` anybody gets ``crowded``.
     """
 
     noisy = False
@@ -59,6 +69,8 @@ class ProxyFactory(Factory):
         tally: Tally | None = None,
         maximum: int = 0,
         refusal: bytes = b"",
+        room: Room | None = None,
+        crowded: bytes = b"",
     ) -> None:
         self.wrapped = wrapped
         self.requires = requires
@@ -71,6 +83,8 @@ class ProxyFactory(Factory):
         self.tally = tally
         self.maximum = maximum
         self.refusal = refusal
+        self.room = room
+        self.crowded = crowded
         self.waiting: set[ProxyProtocol] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> ProxyProtocol:

@@ -38,6 +38,8 @@ class Server(Interface):
     tally: Any
     maximum: int
     refusal: bytes
+    room: Any
+    crowded: bytes
     waiting: set[Any]
 
 
@@ -80,6 +82,10 @@ class ProxyProtocol(InnerTransport, Protocol):
         if hasattr(type(transport), "writeSomeData"):
             # A layer between hands on what it does not know itself, past itself.
             self._write_some = transport.writeSomeData
+        if server.room is not None and not server.room.enter():
+            self._ends = self._find_ends()
+            self._send_away("too many connections", server.crowded)
+            return
         decision = server.requires(transport)
         try:
             waited = decision.send(None)
@@ -166,10 +172,12 @@ class ProxyProtocol(InnerTransport, Protocol):
         server.tally.enter(address)
         if not 0 < server.maximum < server.tally.of(address):
             return True
-        reason = "too many connections from one proxy"
-        server.report(self._failure(ProxyStatus.NONE, reason))
-        self._close(server.refusal)
+        self._send_away("too many connections from one proxy", server.refusal)
         return False
+
+    def _send_away(self, reason: str, last_words: bytes) -> None:
+        self.server.report(self._failure(ProxyStatus.NONE, reason))
+        self._close(last_words)
 
     def _read(self, data: bytes) -> None:
         reader = self._reader
@@ -232,7 +240,11 @@ class ProxyProtocol(InnerTransport, Protocol):
         return _endpoint(self.transport.getPeer()), _endpoint(self.transport.getHost())
 
     def _stop_waiting(self) -> None:
-        self.server.waiting.discard(self)
+        server = self.server
+        if self in server.waiting:
+            server.waiting.remove(self)
+            if server.room is not None:
+                server.room.leave()
         if self._time_limit is not None:
             self._time_limit.cancel()
             self._time_limit = None

@@ -9,11 +9,33 @@ from mta.expand.context import Context, Site
 from mta.interfaces import ILogs
 from mta.lists.host_names import plain_address
 from mta.proxy.factory import ProxyFactory, Tally
+from mta.reception.connections import Connections
 from mta.reception.extensions import matches
 from mta.reception.opening import TOO_MANY_FROM_HOST
+from mta.reception.protocol import TOO_MANY
 from mta.reception.proxy_log import ProxyLog
 from mta.reception.proxy_options import ProxyOptions
 from mta.reception.server import ESMTPFactory
+
+# Whose a connection is that waits for its header is not known yet.
+NOBODY = ""
+
+
+class WaitingRoom:
+    """Counts connections that wait for their header among all others."""
+
+    def __init__(self, connections: Connections, maximum: int) -> None:
+        self._connections = connections
+        self._maximum = maximum
+
+    def enter(self) -> bool:
+        """Count a connection; return whether there is room for it."""
+        self._connections.enter(NOBODY)
+        return not 0 < self._maximum < self._connections.count
+
+    def leave(self) -> None:
+        """Count one less: the server counts it from now on, or it has ended."""
+        self._connections.leave(NOBODY)
 
 
 class ServerBehindProxies(ProxyFactory):
@@ -69,4 +91,6 @@ def behind_proxies(
         tally=proxies,
         maximum=options.smtp_accept_max_per_proxy,
         refusal=b"" if factory.tls_on_connect else TOO_MANY_FROM_HOST.encode(),
+        room=WaitingRoom(factory.limits, factory.shared.options.smtp_accept_max),
+        crowded=b"" if factory.tls_on_connect else TOO_MANY.encode(),
     )

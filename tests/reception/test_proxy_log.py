@@ -21,7 +21,7 @@ class FailureTests(ProxyCase):
 
     def test_dialogue(self) -> None:
         """After the time limit it is greeted; only QUIT is understood."""
-        self.serve()
+        self.serve("smtp_max_synprot_errors = 20\n")
         client = self.connect()
         self.server.clock.advance(2.9)
         self.assertEqual(client.transport.take(), b"")
@@ -40,6 +40,31 @@ class FailureTests(ProxyCase):
             self.main,
             ["required PROXY header missing from [10.0.0.1]:4711: no header in 3s"],
         )
+
+    def test_too_many_commands(self) -> None:
+        """Commands that are refused count as errors: the session ends some time."""
+        self.serve()
+        client = self.connect()
+        self.server.clock.advance(3)
+        client.transport.take()
+
+        replies = client.replies("EHLO x", "NOOP", "RSET", "NOOP")
+
+        self.assertEqual(replies[:3], [REFUSED] * 3)
+        self.assertEqual(replies[3], "503 Too many syntax or protocol errors")
+        self.assertTrue(client.transport.is_closed)
+        self.assertIn("too many syntax or protocol errors", self.main[-1])
+
+    def test_by_hand(self) -> None:
+        """Who tries it with nc sends no CR, and is told the same."""
+        self.serve()
+        client = self.connect()
+        self.server.clock.advance(3)
+        client.transport.take()
+
+        self.assertEqual(client.says(b"EHLO localhost\n"), f"{REFUSED}\r\n".encode())
+        self.assertEqual(client.says(b"QUIT\n")[:4], b"221 ")
+        self.assertTrue(client.transport.is_closed)
 
     def test_time_limit(self) -> None:
         """proxy_protocol_timeout says how long the header may take."""

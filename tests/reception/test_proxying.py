@@ -21,7 +21,7 @@ from tests.proxy.headers import (
     tlv,
 )
 from tests.reception.proxied import MESSAGE, PROXY, ProxyCase
-from tests.reception.serving import languages
+from tests.reception.serving import Client, languages
 
 
 class ClientTests(ProxyCase):
@@ -240,3 +240,38 @@ class LimitTests(ProxyCase):
             self.main[0],
             "Connection from [10.0.0.1] refused: too many connections from one proxy",
         )
+
+    def test_in_all(self) -> None:
+        """smtp_accept_max counts connections that wait for their header, too."""
+        self.serve("smtp_accept_max = 2\n")
+        first, second = self.connect(), self.connect("10.0.0.2")
+        third, plain = self.connect("10.0.0.3"), self.connect("192.0.2.9")
+
+        for client in (third, plain):
+            self.assertEqual(client.transport.take()[:4], b"421 ")
+            self.assertTrue(client.transport.is_closed)
+            client.hang_up()
+        self.assertIn(
+            "Connection from [10.0.0.3] refused: too many connections", self.main
+        )
+        first.send(LINE)
+        self.assertEqual(first.transport.take()[:4], b"220 ")
+        self.assertEqual(self.connect("10.0.0.4").transport.take()[:4], b"421 ")
+        second.hang_up()
+        self.greeted("10.0.0.5", BINARY6)
+        self.assertEqual(self.server.connections.count, 2)
+
+    def test_nobody_is_left(self) -> None:
+        """However a connection ends, it counts no more."""
+        self.serve()
+        for header in (b"", b"PRO", b"x", LINE, LOCAL):
+            for seconds in (0, 3):
+                client = self.connect(header=header)
+                self.server.clock.advance(seconds)
+                self.assertEqual(self.server.connections.count, 1)
+                client.hang_up()
+                self.assertEqual(self.server.connections.count, 0)
+        with_tls = Client(self.server, self.wrap(tls=True), PROXY)
+        with_tls.send(b"x")
+        self.assertTrue(with_tls.transport.is_closed)
+        self.assertEqual(self.server.connections.count, 0)
