@@ -22,6 +22,7 @@ from mta.connection import Connection
 from mta.reception.conversation import Conversation, Shared
 from mta.reception.dialogue import answer
 from mta.reception.opening import greet, open_session
+from mta.reception.session_log import handshake_failure
 from mta.smtp.refused_session import RefusedSession
 from mta.smtp.reply import Reply
 from mta.smtp.server_replies import LOCAL_PROBLEM
@@ -134,7 +135,7 @@ class ESMTPProtocol(Protocol):
             proxy = conversation.connection.proxy
             if proxy is None or not proxy.is_local:
                 # A balancer's health check ends before it begins with TLS.
-                reason_text = _tls_reason(reason)
+                reason_text = handshake_failure(reason)
                 log.tls_failed(conversation.connection, "SSL_accept", reason_text)
             conversation.close_cause = "lost in TLS handshake"
         if not self._is_busy:
@@ -293,7 +294,11 @@ class ESMTPProtocol(Protocol):
             history=conversation.session.history,
         )
 
-    def _proceed(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _proceed(
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        failure: BaseException | None = None,
+    ) -> None:
         """Run a coroutine; where it waits, send what can be sent, and go on later.
 
         ``Deferred.fromCoroutine`` would do the same at twice the cost, and each message
@@ -301,7 +306,10 @@ class ESMTPProtocol(Protocol):
         """
         self._is_busy = True
         try:
-            waited = coroutine.send(None)
+            if failure is None:
+                waited = coroutine.send(None)
+            else:
+                waited = coroutine.throw(failure)
         except StopIteration:
             self._pause()
         except Exception as error:
@@ -311,11 +319,11 @@ class ESMTPProtocol(Protocol):
             self.flush()
             waited.addBoth(self._go_on, coroutine)
 
-    def _go_on(self, _result: object, coroutine: Coroutine[Any, Any, None]) -> None:
-        # The Deferred itself hands its result, or raises its failure, where it is
-        # awaited.
+    def _go_on(self, result: object, coroutine: Coroutine[Any, Any, None]) -> None:
+        # The Deferred itself hands its result over where it is awaited.
         self.heard_at = self.server.clock.seconds()
-        self._proceed(coroutine)
+        failure = result.value if isinstance(result, Failure) else None
+        self._proceed(coroutine, failure)
 
     def _pause(self) -> None:
         """Nothing more can be answered now: send replies, and read on or close."""
@@ -389,12 +397,3 @@ class ESMTPProtocol(Protocol):
         if self.conversation is not None:
             self.conversation.close_cause = "closed after internal error"
             self.conversation.session.close(LOCAL_PROBLEM.reply)
-
-
-def _tls_reason(reason: Failure) -> str:
-    queue = (
-        reason.value.args[0] if reason.value is not None and reason.value.args else ""
-    )
-    if isinstance(queue, list) and queue:
-        return str(queue[-1][-1])
-    return "the connection was lost in the handshake"

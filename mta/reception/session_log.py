@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.python.failure import Failure
+
 from mta.acl.log_text import host_and_ident, tls_fields
 from mta.address import Address, from_wire
 from mta.connection import Connection
@@ -238,3 +240,13 @@ def _duration(connection: Connection, now: float) -> str:
 
 def _text(octets: bytes) -> str:
     return from_wire(octets[:150])
+
+
+def handshake_failure(reason: Failure) -> str:
+    """Return what OpenSSL says of a handshake that failed."""
+    queue = (
+        reason.value.args[0] if reason.value is not None and reason.value.args else ""
+    )
+    if isinstance(queue, list) and queue:
+        return str(queue[-1][-1])
+    return "the connection was lost in the handshake"

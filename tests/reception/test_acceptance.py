@@ -7,7 +7,7 @@ import os
 import sqlite3
 from types import SimpleNamespace
 
-from twisted.internet.defer import fail
+from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from mta.errors import SpoolError
@@ -61,6 +61,22 @@ class FailureTests(AcceptanceCase):
 
         self.assertEqual("451 Error while writing spool file", reply)
         self.assertEqual(["cannot write to the spool"], self.server.panics)
+
+    def test_error_later(self) -> None:
+        """So it is where the spool tells only after a while."""
+        client = self.serve()
+        kept: Deferred[None] = Deferred()
+
+        async def add(message: Message) -> None:
+            await kept
+
+        self.patch(self.server.store, "add", add)
+        self.assertEqual("", self.send(client, "", "text"))
+        kept.errback(caused_by(OSError(errno.ENOSPC, "x")))
+        self.assertEqual(
+            b"452 Space shortage, please try later\r\n", client.transport.take()
+        )
+        self.assertEqual(["250 OK"], client.replies("NOOP"))
 
     def test_disk_full(self) -> None:
         """A full disk has a reply of its own, whoever found it."""
