@@ -42,9 +42,15 @@ def read_list(path: str, rules: FileRules) -> str | None:
         if _means_absent(error, path, rules):
             return None
         raise _failure(f"failed to open {path}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
+        # Before it becomes a Python file, which refuses folders by another error.
         _check(path, os.fstat(descriptor), rules)
-        content = file.read(SIZE_LIMIT + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(SIZE_LIMIT + 1)
+    except OSError as error:
+        raise _failure(f"failed to read {path}: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
     if len(content) > SIZE_LIMIT:
         raise _failure(f"{path} is too long")
     return content.decode("utf-8", "surrogateescape")

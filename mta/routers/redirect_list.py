@@ -94,6 +94,8 @@ def _item_end(text: str, position: int) -> int:
             is_quoted = not is_quoted
         elif is_quoted:
             pass
+        elif sign == "<" and not depth:
+            position = _bracket_end(text, position)
         elif sign == "(":
             depth += 1
         elif sign == ")" and depth:
@@ -102,6 +104,12 @@ def _item_end(text: str, position: int) -> int:
             return position
         position += 1
     return min(position, len(text))
+
+
+def _bracket_end(text: str, position: int) -> int:
+    """Return where a bracket is closed in its line, or the position itself."""
+    end = text.find(">", position, _line_end(text, position))
+    return position if end < 0 else end
 
 
 def _item(text: str) -> RedirectItem:
