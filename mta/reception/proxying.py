@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mta.connection import Connection
 from mta.expand.context import Context, Site
 from mta.interfaces import ILogs
-from mta.lists.host_names import plain_address
 from mta.proxy.factory import ProxyFactory, Tally
 from mta.reception.connections import Connections
 from mta.reception.extensions import matches
@@ -69,15 +67,7 @@ def behind_proxies(
         return factory
 
     async def is_proxy(transport: Any) -> bool:
-        peer, host = transport.getPeer(), transport.getHost()
-        connection = Connection(
-            peer_address=plain_address(peer.host),
-            peer_port=peer.port,
-            local_address=plain_address(host.host),
-            local_port=host.port,
-            started_at=site.clock(),
-        )
-        return await matches(hosts, Context(site, connection))
+        return await matches(hosts, Context(site, factory.describe(transport)))
 
     log = ProxyLog(logs, speaks=not factory.tls_on_connect)
     return ServerBehindProxies(
