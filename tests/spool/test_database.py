@@ -28,8 +28,8 @@ def small_message(message_id: str = "a", body: IBody | None = None) -> Message:
     )
 
 
-class DatabaseTests(SynchronousTestCase):
-    """What a queue is in SQLite."""
+class DatabaseTestCase(SynchronousTestCase):
+    """A test case with an empty spool."""
 
     def setUp(self) -> None:
         """Open an empty spool."""
@@ -47,6 +47,10 @@ class DatabaseTests(SynchronousTestCase):
         found = database.load(self.connection, self.directory, message_id)
         assert found is not None
         return found[0]
+
+
+class DatabaseTests(DatabaseTestCase):
+    """What a queue is in SQLite."""
 
     def test_durable(self) -> None:
         """Every commit is flushed, and readers do not wait for writers."""
@@ -173,7 +177,7 @@ class DatabaseTests(SynchronousTestCase):
         self.assertTrue(found.frozen and found.recipients[0].done)
 
 
-class BrokenRowTests(DatabaseTests):
+class BrokenRowTests(DatabaseTestCase):
     """Rows that were damaged."""
 
     def assert_set_aside(self, *statements: str) -> None:
