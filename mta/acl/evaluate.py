@@ -139,13 +139,16 @@ def _check_outcome(outcome: ACLOutcome, run: ACLRun) -> None:
 async def _evaluate(acl: ACL, run: ACLRun) -> ACLOutcome:
     """Go through the statements until one of them ends the ACL."""
     run.message = run.log_message = ""
+    values = run.context.values
     for statement in acl.statements:
         run.message = run.log_message = ""
         run.show_details = False
+        values.pop("acl_verify_message", None)
         outcome, after_endpass = await _test(statement, run)
         verb = statement.verb
         if verb.is_warning:
             _finish_warn(outcome, run)
+            run.message = run.log_message = ""
             continue
         if outcome is _ACCEPT:
             ending = verb.when_true

@@ -53,6 +53,7 @@ class VerbTests(ACLCase):
             ("accept verify = recipient", "no such user"),
             ("accept acl = inner", "by me"),
             ("accept verify = recipient\naccept condition = no", ""),
+            ("warn verify = recipient", ""),
             ("accept condition = no", ""),
         ):
             verdict = self.verdict(acl, named=named, values={"x": "me"})

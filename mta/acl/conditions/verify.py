@@ -83,6 +83,8 @@ async def verify(run: ACLRun, value: Verifying) -> bool:
     kind = _KINDS[value.kind]
     try:
         result: bool = await kind.check(run, value)
+        if run.message:
+            run.context.values["acl_verify_message"] = run.message
     except TemporaryFailure:
         if "defer_ok" in value.options:
             run.explain("")

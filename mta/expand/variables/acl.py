@@ -46,7 +46,14 @@ class Left:
 value = variable("value")(Left("What the innermost look-up or condition found."))
 item = variable("item")(Left("The item of a list that is being looked at."))
 runrc = variable("runrc")(Left("The exit status of the last command."))
-acl_narg = variable("acl_narg")(Left("How many arguments an ACL was given."))
+
+
+@variable("acl_narg")
+def acl_narg(context: Context) -> str:
+    """How many arguments an ACL was given."""
+    return context.values.get("acl_narg", "0")
+
+
 acl_arg1 = variable("acl_arg1")(Left("The first argument of an ACL."))
 acl_arg2 = variable("acl_arg2")(Left("The second argument of an ACL."))
 acl_arg3 = variable("acl_arg3")(Left("The third argument of an ACL."))

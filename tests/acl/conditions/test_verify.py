@@ -34,6 +34,21 @@ class RecipientTests(ACLCase):
 
         self.assertEqual([("recipient", "Bob@Example.com")], self.verifier.asked)
 
+    def test_reason_in_the_same_statement(self) -> None:
+        """$acl_verify_message is the reason, to the end of the statement."""
+        self.verifier.unknown = FAIL
+
+        self.outcome(
+            "warn !verify = recipient\n"
+            "set acl_m0 = <$acl_verify_message>\n"
+            "set acl_m1 = x\n"
+            "warn set acl_m1 = <$acl_verify_message>\n"
+        )
+
+        variables = self.transaction.early_message().acl_variables
+        self.assertEqual("<Unrouteable address>", variables["m0"])
+        self.assertEqual("<>", variables["m1"])
+
     def test_failure(self) -> None:
         """Reason and kind of the failure are known."""
         self.verifier.unknown = FAIL
