@@ -41,13 +41,12 @@ class RecipientTests(ACLCase):
         self.outcome(
             "warn !verify = recipient\n"
             "set acl_m0 = <$acl_verify_message>\n"
-            "set acl_m1 = x\n"
-            "warn set acl_m1 = <$acl_verify_message>\n"
+            "warn continue = x\n"
         )
 
         variables = self.transaction.early_message().acl_variables
         self.assertEqual("<Unrouteable address>", variables["m0"])
-        self.assertEqual("<>", variables["m1"])
+        self.assertNotIn("acl_verify_message", self.run.context.values)
 
     def test_failure(self) -> None:
         """Reason and kind of the failure are known."""
