@@ -41,6 +41,8 @@ class Mode(Enum):
     SHOW_MESSAGE = "-Mvc"
     SHOW_LOG = "-Mvl"
     HELP = "--help"
+    RATES = "ratelimit"
+    PROXY_CHECK = "proxy-check"
 
 
 class DeliveryMode(Enum):
@@ -99,10 +101,14 @@ _NAMES = {
     "rmail": ["-i", "-oee"],
     "newaliases": ["-bi"],
 }
+# What Exim's command line has no option for; "--" before such a word makes it a
+# recipient.
+_WORDS = {mode.value: mode for mode in (Mode.RATES, Mode.PROXY_CHECK)}
+_OWN_NAMES = ("mta", "__main__.py")
 _MODES = {
     mode.value: mode
     for mode in Mode
-    if mode not in (Mode.RUN_QUEUE, Mode.DELIVER, Mode.HELP)
+    if mode not in (Mode.RUN_QUEUE, Mode.DELIVER, Mode.HELP, *_WORDS.values())
 }
 # Taken without effect, for callers written for sendmail (section 10 of the
 # command's manual page).
@@ -123,11 +129,17 @@ def parse_arguments(program: str, words: list[str]) -> Arguments:
         if word == "--":
             arguments.operands += rest
             break
-        if not word.startswith("-") or word == "-":
+        if word in _WORDS and program in _OWN_NAMES and _is_first(arguments):
+            arguments.mode = _WORDS[word]
+        elif not word.startswith("-") or word == "-":
             arguments.operands.append(word)
         elif not _read_option(arguments, word, rest):
             raise UsageError(f"unknown, malformed, or incomplete option {word}")
     return arguments
+
+
+def _is_first(arguments: Arguments) -> bool:
+    return arguments.mode is Mode.SUBMIT and not arguments.operands
 
 
 def _read_option(arguments: Arguments, word: str, rest: list[str]) -> bool:

@@ -35,6 +35,8 @@ Checking:   -bV            version, and check the configuration
             -bP [NAME...]  show options;  -be [STRING...]  expand strings
             -bt ADDRESS... route;  -bv verify recipient;  -bvs verify sender
             -brt DOMAIN [DOMAIN] [ERROR]     show the retry rule
+Proxies:    proxy-check HOST[:PORT] [tls]    what a server makes of PROXY headers
+Rates:      ratelimit show [KEY]             that the ACL condition has measured
 Everywhere: -C FILE        configuration (a list: the first that exists)
             -D NAME=VALUE  define a macro
 
@@ -74,6 +76,7 @@ _COMMANDS: dict[Mode, str] = {
     Mode.VERIFY_SENDER: "check.verify_addresses",
     Mode.RETRY_RULE: "check.show_retry_rule",
     Mode.REBUILD_ALIASES: "check.rebuild_aliases",
+    Mode.RATES: "ratelimit.show_rates",
 }
 
 
@@ -91,6 +94,10 @@ def main(words: list[str]) -> int:
     if arguments.mode is Mode.HELP:
         print(_HELP, end="")
         return 0
+    if arguments.mode is Mode.PROXY_CHECK:
+        from mta.commands.proxy_check import check_proxy  # noqa: PLC0415 - start-up
+
+        return check_proxy(arguments)
     nothing_asked = not words[1:] and program in ("mta", "__main__.py")
     if nothing_asked and sys.stdin.isatty():
         print(_DESCRIPTION, file=sys.stderr)

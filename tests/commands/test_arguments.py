@@ -34,6 +34,22 @@ class ModeTests(SynchronousTestCase):
         self.assertIs(arguments.mode, Mode.RUN_QUEUE)
         self.assertEqual(arguments.queue_flags, "ff")
 
+    def test_words(self) -> None:
+        """What Exim has no option for is a word, for the command ``mta`` only."""
+        arguments = parse("-C x ratelimit show ratelimit")
+        self.assertIs(arguments.mode, Mode.RATES)
+        self.assertEqual(arguments.operands, ["show", "ratelimit"])
+        self.assertIs(parse("proxy-check a:25").mode, Mode.PROXY_CHECK)
+        for line, program in (
+            ("ratelimit", "sendmail"),
+            ("-- ratelimit", "mta"),
+            ("user ratelimit", "mta"),
+        ):
+            found = parse(line, program)
+            self.assertIs(found.mode, Mode.SUBMIT)
+            self.assertEqual(found.operands[-1], "ratelimit")
+        self.assertEqual(parse("-bv ratelimit").operands, ["ratelimit"])
+
     def test_called_mailq(self) -> None:
         """The name ``mailq`` lists the queue."""
         self.assertIs(parse("", "mailq").mode, Mode.LIST_QUEUE)
