@@ -72,7 +72,7 @@ class FaultTests(ACLCase):
 
     def test_unknown_condition(self) -> None:
         """A condition that does not exist, or that we lack, is refused by name."""
-        for name in ("host", "malware", "dnslists"):
+        for name in ("host", "malware", "spf"):
             self.assert_fault(
                 f"accept\n{name} = x",
                 f'unknown ACL condition or modifier "{name}" in ACL "test"',

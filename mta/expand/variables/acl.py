@@ -5,6 +5,7 @@ from __future__ import annotations
 from mta.expand.context import Context
 from mta.expand.nodes import UndefinedVariable
 from mta.expand.registry import variable
+from mta.taint import Tainted
 
 
 @variable("acl_c...", names=r"acl_c(?:\d|_)\w*")
@@ -66,6 +67,27 @@ acl_arg9 = variable("acl_arg9")(Left("The ninth argument of an ACL."))
 acl_verify_message = variable("acl_verify_message")(
     Left("Why the last verification failed.")
 )
+dnslist_domain = variable("dnslist_domain")(
+    Left("The domain of the DNS list on which something was found.")
+)
+dnslist_matched = variable("dnslist_matched")(
+    Left("What was found on a DNS list: an address or a name.")
+)
+dnslist_value = variable("dnslist_value")(
+    Left("The addresses that a DNS list has for it.")
+)
+
+
+@variable("dnslist_text", waits=True)
+async def dnslist_text(context: Context) -> str:
+    """The text that a DNS list has for it."""
+    name, resolver = context.values.get("dnslist_name"), context.site.resolver
+    if not name or resolver is None:
+        return ""
+    records = (await resolver.query(name, "TXT")).records
+    return Tainted(records[0].decode("utf-8", "surrogateescape") if records else "")
+
+
 headers_added = variable("headers_added")(Left("The fields that ACLs added so far."))
 host_data = variable("host_data")(Left("What matched the client in a host list."))
 recipient_data = variable("recipient_data")(Left("What matched the recipient."))
