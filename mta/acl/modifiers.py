@@ -51,14 +51,41 @@ async def delay(run: ACLRun, value: ExpandedValue[int]) -> None:
         await run.sleep(seconds)
 
 
-@modifier("log_reject_target")
+class _LogListType:
+    name = "log list"
+
+    def parse(self, text: str, source: Source) -> ITemplate:
+        template = template_of(text, source)
+        if template.constant is not None:
+            _check_logs(split_list(template.constant), source)
+        return template
+
+
+class _LogLineType:
+    name = "log line"
+
+    def parse(self, text: str, source: Source) -> ITemplate:
+        names, colon, _ = text[1:].partition(":")
+        if text.startswith(":") and colon and "$" not in names:
+            _check_logs(names.replace(",", " ").split(), source)
+        return template_of(text, source)
+
+
+def _check_logs(names: list[str], source: Source) -> None:
+    try:
+        _log_names(names)
+    except ExpansionError as error:
+        raise source.error(str(error)) from error
+
+
+@modifier("log_reject_target", argument=_LogListType())
 async def log_reject_target(run: ACLRun, value: ITemplate) -> None:
     """Choose the logs of a rejection, from here to the end of the ACL."""
     names = split_list(await value.expand(run.context))
     run.log_targets = _log_names(names)
 
 
-@modifier("logwrite")
+@modifier("logwrite", argument=_LogLineType())
 async def logwrite(run: ACLRun, value: ITemplate) -> None:
     """Write a line to the main log, or to those that ``:name,name:`` says."""
     text = await value.expand(run.context)

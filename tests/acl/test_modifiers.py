@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mta.acl.registry import Phase
+from mta.errors import ConfigurationError
 from mta.taint import Tainted, is_tainted
 from tests.acl.case import ACLCase
 
@@ -84,7 +85,12 @@ class LogwriteTests(ACLCase):
 
     def test_unknown_log(self) -> None:
         """A log that does not exist is an error."""
-        self.assertEqual("error", self.outcome("warn logwrite = :other: x"))
+        for text in ("logwrite = :other: x", "log_reject_target = main : other"):
+            error = self.assertRaises(ConfigurationError, self.parse, f"warn {text}")
+            self.assertIn('unknown log "other"', str(error))
+        for text in ("logwrite = :$log: x", "log_reject_target = $log"):
+            verdict = self.verdict(f"warn {text}", values={"log": "other"})
+            self.assertEqual("error", verdict.outcome.value)
         self.assertEqual("error", self.outcome("warn logwrite = :main x"))
 
 
