@@ -68,7 +68,8 @@ class Daemon(Peer):
 
     Mail for ``user``, ``sender`` and ``postmaster`` there goes to Maildirs; all else to
     ``next_port``.  Further lines may be given for the main section, before the routers,
-    for the smtp transport, and in place of the retry rules.
+    for the smtp transport, and in place of the retry rules.  It runs from the start,
+    or where ``runs`` is false when told to.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Daemon(Peer):
         transport: str = "",
         retry: str = "* * F,1h,1s",
         dns_port: int = 9,
+        runs: bool = True,
     ) -> None:
         super().__init__()
         user = ""
@@ -101,7 +103,8 @@ class Daemon(Peer):
             ),
         )
         self.configuration.chmod(0o644)
-        self.run()
+        if runs:
+            self.run()
 
     @property
     def daemon_command(self) -> list[str]:
@@ -123,13 +126,16 @@ class Daemon(Peer):
         self.start(self.daemon_command)
 
     def rewrite(self, before: str, after: str) -> None:
-        """Put something in place of a text of the configuration, and start again."""
+        """Put something in place of a text of the configuration.
+
+        A daemon that runs is started again.
+        """
         text = self.configuration.read_text()
         assert before in text, before
+        self.configuration.write_text(text.replace(before, after))
         if self.process is not None:
             self.end()
-        self.configuration.write_text(text.replace(before, after))
-        self.run()
+            self.run()
 
     def kill(self) -> None:
         """End the daemon as a crash of the system does."""

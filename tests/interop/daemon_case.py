@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import subprocess
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -46,13 +47,13 @@ def swaks(port: int, *options: str) -> subprocess.CompletedProcess[str]:
 class DaemonTestCase(SynchronousTestCase):
     """Has daemons that end with the test."""
 
-    def daemon(self, next_port: int = 9, **settings: str) -> Daemon:
+    def daemon(self, next_port: int = 9, **settings: Any) -> Daemon:
         """Return a daemon that is well, now and in the end."""
         daemon = self.sick_daemon(next_port, **settings)
         self.addCleanup(self.check_panics, daemon)
         return daemon
 
-    def sick_daemon(self, next_port: int = 9, **settings: str) -> Daemon:
+    def sick_daemon(self, next_port: int = 9, **settings: Any) -> Daemon:
         """Return a daemon whose panic log need not stay empty."""
         daemon = Daemon(next_port, **settings)
         self.addCleanup(daemon.stop)

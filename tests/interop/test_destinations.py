@@ -126,11 +126,12 @@ class AliasTests(DaemonTestCase):
 class ManyRecipientsTests(DaemonTestCase):
     def test_one_file_each(self) -> None:
         """Each of many recipients gets a copy, and the log says so of each."""
-        daemon = self.daemon()
+        daemon = self.daemon(runs=False)
         names = [f"box{number}" for number in range(100)]
         daemon.rewrite(
             "local_parts = user", f"local_parts = {' : '.join(names)} : user"
         )
+        daemon.run()
 
         recipients = [f"{name}@ours.test" for name in names]
         self.assertEqual(250, send(daemon.port, *recipients)[0])
@@ -186,10 +187,11 @@ class InternationalTests(DaemonTestCase):
 
     def test_relay(self) -> None:
         """Exim, which offers SMTPUTF8, gets it so."""
-        daemon = self.daemon()
+        daemon = self.daemon(runs=False)
         exim = Exim(daemon.port, "smtputf8_advertise_hosts = *")
         self.keep(exim)
         daemon.rewrite("127.0.0.1::9 ", f"127.0.0.1::{exim.port} ")
+        daemon.run()
 
         self.send_utf8(daemon, "müller@exim.test")
 
@@ -199,11 +201,12 @@ class InternationalTests(DaemonTestCase):
 
     def test_refused(self) -> None:
         """A host that does not offer it does not get it; the sender is told."""
-        daemon = self.daemon()
+        daemon = self.daemon(runs=False)
         exim = Exim(daemon.port, "smtputf8_advertise_hosts =")
         self.keep(exim)
         daemon.rewrite("127.0.0.1::9 ", f"127.0.0.1::{exim.port} ")
         daemon.rewrite("local_parts = user :", "local_parts = user : grün :")
+        daemon.run()
 
         self.send_utf8(daemon, "müller@exim.test")
 

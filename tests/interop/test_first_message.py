@@ -60,8 +60,9 @@ class SwaksTests(DaemonTestCase):
 
     def test_refused(self) -> None:
         """Strangers cannot relay, and unknown users are told of."""
-        daemon = self.daemon()
+        daemon = self.daemon(runs=False)
         daemon.rewrite("relay_from_hosts = 127.0.0.1", "relay_from_hosts = 192.0.2.9")
+        daemon.run()
 
         sent = swaks(daemon.port, "--to", "someone@far.test")
         self.assertEqual(24, sent.returncode, sent.stdout)
@@ -105,20 +106,22 @@ class OtherHostsTests(DaemonTestCase):
 
     def test_exim(self) -> None:
         """Exim."""
-        daemon = self.daemon()
+        daemon = self.daemon(runs=False)
         exim = Exim(daemon.port)
         self.keep(exim)
         daemon.rewrite("127.0.0.1::9 ", f"127.0.0.1::{exim.port} ")
+        daemon.run()
 
         self.check_both_ways(exim, daemon, "exim.test")
         self.assertEqual(1, len(list((exim.maildir / "new").iterdir())))
 
     def test_postfix(self) -> None:
         """Postfix."""
-        daemon = self.daemon()
+        daemon = self.daemon(runs=False)
         postfix = Postfix(daemon.port)
         self.keep(postfix)
         daemon.rewrite("127.0.0.1::9 ", f"127.0.0.1::{postfix.port} ")
+        daemon.run()
 
         self.check_both_ways(postfix, daemon, "postfix.test")
         self.assertEqual(1, len(list((postfix.maildir / "new").iterdir())))

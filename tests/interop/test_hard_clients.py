@@ -156,8 +156,9 @@ class IdleTests(DaemonTestCase):
 
     def test_many(self) -> None:
         """Five hundred cost little, others are served, and the end dismisses all."""
-        daemon = self.daemon(main="smtp_connect_backlog = 500")
+        daemon = self.daemon(main="smtp_connect_backlog = 500", runs=False)
         daemon.rewrite("smtp_accept_max = 200", f"smtp_accept_max = {IDLE + 2}")
+        daemon.run()
         send(daemon.port)
         before = memory(daemon)
         clients = [connect(daemon, b"EHLO x\r\n") for _ in range(IDLE)]
@@ -173,8 +174,9 @@ class IdleTests(DaemonTestCase):
 
     def test_too_many(self) -> None:
         """One more than smtp_accept_max is told so, and has room when another leaves."""
-        daemon = self.daemon()
+        daemon = self.daemon(runs=False)
         daemon.rewrite("smtp_accept_max = 200", "smtp_accept_max = 2")
+        daemon.run()
         clients = [connect(daemon, b"EHLO x\r\n") for _ in range(2)]
 
         with socket.create_connection(("127.0.0.1", daemon.port), 20) as third:

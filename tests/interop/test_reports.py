@@ -36,10 +36,11 @@ class BounceTests(DaemonTestCase):
     """A host refuses what another has accepted; the sender's host gets the report."""
 
     def pair(self, peer: type[Exim | Postfix], extra: str) -> tuple[Daemon, Peer]:
-        daemon = self.daemon()
+        daemon = self.daemon(runs=False)
         other = peer(daemon.port, extra)
         self.keep(other)
         daemon.rewrite("127.0.0.1::9 ", f"127.0.0.1::{other.port} ")
+        daemon.run()
         return daemon, other
 
     def check_our_report(self, daemon: Daemon, peer: Exim | Postfix, name: str) -> None:
@@ -117,8 +118,9 @@ class LoopTests(DaemonTestCase):
 
     def test_end(self) -> None:
         """A message goes round until its Received: fields are too many, then returns."""
-        daemon = self.daemon(main="received_headers_max = 12")
+        daemon = self.daemon(main="received_headers_max = 12", runs=False)
         daemon.rewrite("127.0.0.1::9 ", f"127.0.0.1::{daemon.port} ")
+        daemon.run()
         send(daemon.port, "someone@far.test")
 
         (bounce,) = daemon.wait_for_mail(name="sender")

@@ -61,9 +61,9 @@ class FullDiskTests(DaemonTestCase):
     """The spool's file system has no space left."""
 
     def small_daemon(self, main: str) -> Daemon:
-        daemon = self.sick_daemon(main=main)
-        daemon.end()
+        daemon = self.sick_daemon(main=main, runs=False)
         spool = daemon.directory / "spool"
+        spool.mkdir()
         mount_small(spool)
         self.addCleanup(subprocess.run, ["umount", "-l", str(spool)], check=True)
         daemon.run()
@@ -117,6 +117,7 @@ class BrokenSpoolTests(DaemonTestCase):
             )
 
         daemon.rewrite("condition = false", "condition = true")
+        daemon.run()
         daemon.wait_for_mail(2)
 
         for message_id in others:
