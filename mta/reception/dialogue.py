@@ -22,7 +22,6 @@ from mta.smtp.server_states import (
     DataRequested,
     Dropped,
     ErrorNoted,
-    Event,
     HelloReceived,
     MailReceived,
     QueryReceived,
@@ -32,11 +31,6 @@ from mta.smtp.server_states import (
     ResponseReceived,
     TLSRequested,
 )
-
-
-async def answer(conversation: Conversation, event: Event) -> None:
-    """Decide on what the session asked, and tell it."""
-    await _ANSWERS[event.__class__](conversation, event)
 
 
 async def _query(conversation: Conversation, event: QueryReceived) -> None:
@@ -68,7 +62,7 @@ async def _dropped(conversation: Conversation, event: Dropped) -> None:
     await conversation.shared.policy.not_quit(conversation.transaction, event.reason)
 
 
-_ANSWERS: Mapping[type[Any], Callable[[Conversation, Any], Awaitable[None]]] = {
+ANSWERS: Mapping[type[Any], Callable[[Conversation, Any], Awaitable[None]]] = {
     HelloReceived: hello,
     MailReceived: take_mail,
     RecipientReceived: take_recipient,
@@ -84,3 +78,4 @@ _ANSWERS: Mapping[type[Any], Callable[[Conversation, Any], Awaitable[None]]] = {
     ErrorNoted: _erred,
     Dropped: _dropped,
 }
+"""What decides on an event of each class, and tells the session."""

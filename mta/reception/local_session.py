@@ -15,7 +15,7 @@ from zope.interface import implementer
 from mta.address import Address
 from mta.connection import Connection
 from mta.reception.conversation import Conversation
-from mta.reception.dialogue import answer
+from mta.reception.dialogue import ANSWERS
 from mta.reception.protocol import ESMTPProtocol
 from mta.reception.server import ESMTPFactory
 from mta.reception.transaction import Decision, Transaction
@@ -47,9 +47,7 @@ class LocalSMTPProtocol(ESMTPProtocol):
     def _close_at_end(self) -> None:
         if not self._is_closing:
             self._is_closing = True
-            if self._has_producer:
-                self._has_producer = False
-                self.transport.unregisterProducer()
+            self.ignore_buffer()
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -67,7 +65,8 @@ class LocalSMTPProtocol(ESMTPProtocol):
     async def _converse(self, conversation: Conversation) -> None:
         next_event = conversation.session.next_event
         while (event := next_event()) is not None:
-            await answer(conversation, self.factory.seen_as(event))
+            event = self.factory.seen_as(event)
+            await ANSWERS[event.__class__](conversation, event)
 
 
 class BatchProtocol(LocalSMTPProtocol):
@@ -78,7 +77,8 @@ class BatchProtocol(LocalSMTPProtocol):
         while (event := session.next_event()) is not None:
             if self._found_refusal(conversation):
                 return
-            await answer(conversation, self.factory.seen_as(event))
+            event = self.factory.seen_as(event)
+            await ANSWERS[event.__class__](conversation, event)
             if self._found_refusal(conversation):
                 return
 

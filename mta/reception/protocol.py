@@ -11,18 +11,18 @@ from collections.abc import Coroutine
 from typing import Any
 from typing import Protocol as Interface
 
-from twisted.internet import tcp
-from twisted.internet.interfaces import IHandshakeListener, IPushProducer
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mta.connection import Connection
 from mta.reception.conversation import Conversation, Shared
-from mta.reception.dialogue import answer
+from mta.reception.dialogue import ANSWERS
 from mta.reception.opening import greet, open_session
 from mta.reception.session_log import handshake_failure
+from mta.reception.wire import Wire
 from mta.smtp.refused_session import RefusedSession
 from mta.smtp.reply import Reply
 from mta.smtp.server_replies import LOCAL_PROBLEM
@@ -57,8 +57,8 @@ class Server(Interface):
         """Count a connection that has ended."""
 
 
-@implementer(IHandshakeListener, IPushProducer)
-class ESMTPProtocol(Protocol):
+@implementer(IHandshakeListener)
+class ESMTPProtocol(Wire):
     """One client's connection.
 
     ``heard_at`` is the reactor's time of the last octets.
@@ -66,20 +66,15 @@ class ESMTPProtocol(Protocol):
 
     factory: Any
     server: Server
-    transport: Any
     conversation: Conversation | None = None
     heard_at = 0.0
     ip_address = ""
     _tls: Any = None
     _is_busy = False
-    _is_direct = False
     _is_closing = False
     _is_lost = False
     _is_handshaking = False
     _awaits_greeting = False
-    _has_producer = False
-    _is_backlogged = False
-    _is_choked = False
     _is_dismissed = False
 
     # Called by Twisted.
@@ -89,11 +84,10 @@ class ESMTPProtocol(Protocol):
         server, transport = self.server, self.transport
         connection = server.describe(transport)
         self.ip_address = connection.peer_address
-        # A layer between hands on what it does not know itself, past itself.
-        self._is_direct = hasattr(type(transport), "writeSomeData")
+        self.attach()
         self.heard_at = server.clock.seconds()
         if not server.enter(self, connection):
-            self._send(b"" if server.tls_on_connect else TOO_MANY.encode())
+            self.send(b"" if server.tls_on_connect else TOO_MANY.encode())
             self._is_closing = True
             transport.loseConnection()
             return
@@ -158,24 +152,10 @@ class ESMTPProtocol(Protocol):
             return
         if tls.problem:
             self.server.shared.log.unverified(conversation.connection, tls.problem)
-        self._use_producer()
+        self.watch_buffer()
         if self._awaits_greeting:
             self._awaits_greeting = False
             self._proceed(self._begin(conversation, greet(conversation)))
-
-    def pauseProducing(self) -> None:
-        """Stop reading: the client does not take what it was sent."""
-        self._is_choked = True
-        self.transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """Read again."""
-        self._is_choked = False
-        if not self._is_backlogged:
-            self.transport.resumeProducing()
-
-    def stopProducing(self) -> None:
-        """The connection is gone: there is nothing to stop."""
 
     # Called by the conversation and the factory.
 
@@ -185,16 +165,14 @@ class ESMTPProtocol(Protocol):
         if conversation is not None and conversation.session.output:
             octets = conversation.session.take_output()
             if not self._is_lost:
-                self._send(octets)
+                self.send(octets)
 
     def begin_tls(self, tls: Any) -> None:
         """Begin a handshake as its server."""
         self._is_direct = False
         self._is_handshaking = True
         self._tls = tls
-        if self._has_producer:
-            self._has_producer = False
-            self.transport.unregisterProducer()
+        self.ignore_buffer()
         self.transport.startTLS(tls)
         if self.server.tls_on_connect:
             self._awaits_greeting = True
@@ -245,9 +223,12 @@ class ESMTPProtocol(Protocol):
 
     async def _converse(self, conversation: Conversation) -> None:
         """Answer events until there is none; now and then it is others' turn."""
-        next_event, answered = conversation.session.next_event, 0
+        session, answered = conversation.session, 0
+        next_event = session.next_event
         while (event := next_event()) is not None:
-            await answer(conversation, event)
+            await ANSWERS[event.__class__](conversation, event)
+            if not session.has_more:
+                return
             if (answered := answered + 1) % TURN_LENGTH == 0:
                 await deferLater(self.server.clock, 0)
 
@@ -342,7 +323,7 @@ class ESMTPProtocol(Protocol):
             return
         elif session.output:
             octets, session.output = session.output, b""
-            self._send(octets)
+            self.send(octets)
         if self._is_backlogged:
             self._is_backlogged = False
             if not self._is_choked and not self._is_closing:
@@ -352,39 +333,7 @@ class ESMTPProtocol(Protocol):
         self.flush()
         if conversation.session.state is State.CLOSED and not self._is_closing:
             self._is_closing = True
-            if self._has_producer:
-                self._has_producer = False
-                self.transport.unregisterProducer()
-            self._hang_up()
-
-    def _hang_up(self) -> None:
-        transport = self.transport
-        if not self._is_direct or not isinstance(transport, tcp.Connection):
-            transport.loseConnection()
-            return
-        # Nothing waits to be sent.  Twisted would first have the system tell it when
-        # the socket can be written to, and close it in the next turn.
-        transport.disconnecting = True
-        transport.stopReading()  # type: ignore[no-untyped-call]
-        self.server.clock.callLater(0, transport.connectionLost, connectionDone)
-
-    def _send(self, octets: bytes) -> None:
-        if self._is_direct:
-            # Past Twisted's buffer: it would first ask the system to be told when
-            # the socket can be written to, and send in the next turn.
-            sent = self.transport.writeSomeData(octets)
-            if sent.__class__ is int:
-                if sent == len(octets):
-                    return
-                octets = octets[sent:]
-            self._is_direct = False
-            self._use_producer()
-        self.transport.write(octets)
-
-    def _use_producer(self) -> None:
-        if not self._has_producer:
-            self._has_producer = True
-            self.transport.registerProducer(self, True)
+            self.hang_up(self.server.clock.callLater)
 
     def _fail(self, error: BaseException | None) -> None:
         """Tell the panic log what nobody foresaw, and the client that it is over."""

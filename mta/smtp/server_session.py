@@ -23,7 +23,6 @@ from mta.smtp.server_errors import Patience, Refusals, with_last_line
 from mta.smtp.server_input import Input, UnusableLine
 from mta.smtp.server_replies import OwnReply, with_status
 from mta.smtp.server_states import (
-    IN_TRANSACTION,
     TRANSITIONS,
     ContentBegun,
     ContentReceived,
@@ -159,15 +158,17 @@ class ServerSession(SessionFacts):
         self._pending = self._content = self.chunks = None
         self.input.clear()
 
-    @property
-    def in_transaction(self) -> bool:
-        """True from an accepted MAIL to the end of its transaction."""
-        return self.state in IN_TRANSACTION
-
     def take_output(self) -> bytes:
         """Return what is to be sent now."""
         output, self.output = self.output, b""
         return output
+
+    @property
+    def has_more(self) -> bool:
+        """False where no event can come before further input does."""
+        return (
+            self.input.has_more or self._queued is not None or self._content is not None
+        )
 
     def next_event(self) -> Event | None:
         """Return what comes next, or None where input or a decision is awaited."""

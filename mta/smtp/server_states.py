@@ -55,10 +55,6 @@ TRANSITIONS: Mapping[State, Mapping[str, State]] = {
 }
 
 
-IN_TRANSACTION = frozenset({_S, _T, _C, _B, _F})
-"""The states from an accepted MAIL to the end of its transaction."""
-
-
 class HelloReceived(NamedTuple):
     """HELO or EHLO, with a name that fits the syntax."""
 

@@ -203,7 +203,6 @@ class DecisionTests(SessionCase):
 
         self.assertEqual(ContentReceived(b"", True), event)
         self.assertIs(State.READY, session.state)
-        self.assertFalse(session.in_transaction)
 
 
 class AuthenticationTests(SessionCase):
