@@ -65,8 +65,9 @@ class DeliveryLog:
         text = outcome.text
         parts.append(f"defer ({error})")
         if error > 0:
-            parts[-1] += f": {os.strerror(error)}"
-            text = "" if text == os.strerror(error) else text
+            reason = os.strerror(error)
+            parts[-1] += f": {reason}"
+            text = "" if text == reason else text.removeprefix(f"{reason}: ")
         if outcome.host is not None:
             parts.append(self._host(outcome))
         if logs.selects("deliver_time") and outcome.took:

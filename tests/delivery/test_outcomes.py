@@ -91,6 +91,21 @@ class LineTests(Case):
 
         self.assertTrue(logs.lines[0].startswith("== alice@example.com R=here"))
 
+    def test_system_error(self) -> None:
+        """What the system said is told once."""
+        log, logs = self.log()
+        text = "No space left on device: while writing to /d"
+        outcome = Outcome(self.address("a@b.example"), Result.DEFERRED, text, error=28)
+
+        log.deferred(self.message, outcome)
+
+        self.assertEqual(
+            logs.lines,
+            [
+                "== a@b.example R=r T=t defer (28): No space left on device: while writing to /d"
+            ],
+        )
+
     def test_retry_defer(self) -> None:
         """Lines that only say "not yet" are left out without retry_defer."""
         logs = MemoryLogs([])

@@ -99,6 +99,39 @@ class FullDiskTests(DaemonTestCase):
         self.assertGreaterEqual(len(told), 4)
 
 
+class FullMailboxTests(DaemonTestCase):
+    """The file system of the mailboxes has no space left."""
+
+    def test_full(self) -> None:
+        """Messages wait, and what was begun is removed; with space they arrive."""
+        daemon = self.daemon(runs=False)
+        folder = daemon.directory / "mail"
+        owner = folder.stat()
+        mount_small(folder)
+        self.addCleanup(subprocess.run, ["umount", "-l", str(folder)], check=True)
+        os.chown(folder, owner.st_uid, owner.st_gid)
+        daemon.run()
+        send(daemon.port)
+        daemon.wait_for_mail()
+        fill(folder / "filling")
+
+        for body in (SMALL, LARGE):
+            self.assertEqual(250, send(daemon.port, body=body)[0])
+        daemon.wait_for_log(
+            "== user@ours.test R=local T=maildir defer (28): No space left on device: "
+            "while writing to "
+        )
+        self.assertEqual(1, len(daemon.mailbox()))
+        (folder / "filling").unlink()
+
+        daemon.wait_for_mail(3)
+        wait_for(
+            lambda: daemon.command("-bpc").stdout.strip() == b"0", 20, "an empty queue"
+        )
+        self.assertEqual(3, len(daemon.mailbox()))
+        self.assertEqual([], list((folder / "user" / "tmp").iterdir()))
+
+
 class BrokenSpoolTests(DaemonTestCase):
     """The database is not what was written."""
 
