@@ -315,12 +315,14 @@ class ContentSink(Content):
             logs,
             now=acceptance.clock(),
             id_created=self._id_created,
-            faked=controls.fake_reply is not None,
+            faked=controls.fake_reply is not None and controls.fake_reply.code >= 500,
         )
         logs.main(arrival, message.message_id)
         if discarded:
             self._log_discarded(decision)
         else:
+            if controls.frozen:
+                logs.main("frozen by ACL", message.message_id)
             self._hand_over(message)
         answer = controls.fake_reply or decision.reply
         if answer is None:

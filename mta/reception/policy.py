@@ -110,6 +110,7 @@ class Policy:
         """Say whether a sender is taken."""
         decision = await self._decide(transaction, Phase.MAIL)
         transaction.is_discarded = decision.discard
+        transaction.discard_log_text = decision.log_text
         return decision
 
     async def mailauth(self, transaction: Transaction) -> Decision:
@@ -124,7 +125,7 @@ class Policy:
     async def rcpt(self, transaction: Transaction, recipient: Recipient) -> Decision:
         """Say whether a recipient is taken."""
         if transaction.is_discarded:
-            self._log_discarded(transaction, "MAIL", "")
+            self._log_discarded(transaction, "MAIL", transaction.discard_log_text)
             return Decision(True, discard=True)
         address = _routed(recipient)
         decision = await self._decide(transaction, Phase.RCPT, address)

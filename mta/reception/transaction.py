@@ -40,7 +40,8 @@ class Transaction:
     ``controls`` and ``header_changes`` hold what ACLs ask for; ``flush`` sends the
     replies that wait, before an ACL's delay.  ``values`` are what conditions leave
     for later expansions (``sender_data`` ...).  ``is_discarded`` is set where the
-    MAIL ACL said that all recipients are to be forgotten.
+    MAIL ACL said that all recipients are to be forgotten, ``discard_log_text`` is what
+    it said of that for the log.
     """
 
     site: Site
@@ -57,6 +58,7 @@ class Transaction:
     flush: Callable[[], None] | None = None
     stand_in: Message | None = None
     is_discarded: bool = False
+    discard_log_text: str = ""
 
     def context(self, address: RoutedAddress | None = None) -> Context:
         """Return what expansions see now; ``address`` is the recipient in hand."""
