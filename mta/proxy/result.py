@@ -60,8 +60,11 @@ class ProxyResult:
 
     @property
     def is_local(self) -> bool:
-        """True where the proxy spoke for itself: a health check."""
-        return self.status is ProxyStatus.LOCAL
+        """True where the proxy spoke for itself: a health check.
+
+        Version 1 has no word for that; there it names its own end of the connection.
+        """
+        return self.status is ProxyStatus.LOCAL or self.client == self.proxy
 
     @property
     def has_failed(self) -> bool:

@@ -19,8 +19,7 @@ _MAIN = """\
 hosts_proxy = ${{if eq{{$received_port}}{{{plain}}}{{}}{{<; 127.0.0.1 ; ::1}}}}
 tls_on_connect_ports = {tls}
 log_selector = +proxy
-acl_smtp_mail = accept logwrite = from [$sender_host_address]:$sender_host_port \
-  by [$proxy_external_address]:$proxy_external_port $proxy_status
+acl_smtp_mail = accept logwrite = from {client} by {external} $proxy_status
 """
 
 
@@ -39,10 +38,15 @@ class ProxiedDaemon(Daemon):
     ``tls_port`` where TLS begins at once, each on 127.0.0.1 and ::1.
     """
 
-    def __init__(self, main: str = "") -> None:
+    def __init__(self) -> None:
         self.clear_port, self.tls_port, plain = free_port(), free_port(), free_port()
         self._plain = plain
-        super().__init__(main=_MAIN.format(plain=plain, tls=self.tls_port) + main)
+        client = "[$sender_host_address]:$sender_host_port"
+        external = "[$proxy_external_address]:$proxy_external_port"
+        lines = _MAIN.format(
+            plain=plain, tls=self.tls_port, client=client, external=external
+        )
+        super().__init__(main=lines)
 
     @property
     def daemon_command(self) -> list[str]:

@@ -184,26 +184,32 @@ class EgressTests(ProxyCase):
         """HAProxy takes the headers, hands the sources on, and the next host sees
         them, in clear and where TLS comes first."""
         last = self.behind()
+        last.rewrite("local_domains = ours.test", "local_domains = elsewhere.test")
         balancer = Egress(last)
         self.keep(balancer)
-        for version, source, tls in (
-            ("v1", "", False),
-            ("v2", "198.51.100.7", False),
-            ("v2", "[198.51.100.8]:4660", True),
-            ("v1", "[$sender_host_address]:$sender_host_port", True),
+        for count, (version, source, tls, expected) in enumerate(
+            (
+                ("v1", "", False, "[127.0.0.1]:"),
+                ("v2", "198.51.100.7", False, "[198.51.100.7]:"),
+                ("v2", "[198.51.100.8]:4660", True, "[198.51.100.8]:4660 "),
+                ("v1", "[$sender_host_address]:4661", True, "[127.0.0.1]:4661 "),
+                ("v2", "2001:db8::7", True, "[2001:db8::7]:"),
+            )
         ):
             port = balancer.tls_port if tls else balancer.clear_port
             options = f"  proxy_protocol = {version}\n"
             options += f"  proxy_source = {source}\n" if source else ""
             options += "  protocol = smtps\n" if tls else ""
             first = self.daemon(port, transport=options)
-            count = len(last.mailbox())
 
             send(first.port, "user@elsewhere.test")
 
             first.wait_for_log("Completed")
             self.assertIn(" => user@elsewhere.test ", first.log())
-            self.assertEqual(len(last.mailbox()), count)
+            last.wait_for_mail(count + 1)
+            line = re.findall(r" from (\[.*) by .* proxied\n", last.log())[-1] + " "
+            self.assertTrue(line.startswith(expected), line)
+            first.stop()
 
     def test_proxy_check(self) -> None:
         """``mta proxy-check`` finds both versions understood, and asked for."""

@@ -21,6 +21,16 @@ class ResultTests(SynchronousTestCase):
         local = {status.value for status, one in results.items() if one.is_local}
         self.assertEqual((failed, local), ({"timeout", "invalid"}, {"local"}))
 
+    def test_own_end(self) -> None:
+        """A proxy that names its own end of the connection speaks for itself."""
+        for client, is_local in (
+            (PROXY, True),
+            (Endpoint(PROXY.ip_address, 1), False),
+            (None, False),
+        ):
+            result = ProxyResult(ProxyStatus.PROXIED, PROXY, OURS, client=client)
+            self.assertIs(result.is_local, is_local)
+
     def test_words(self) -> None:
         """The words of $proxy_status."""
         self.assertEqual(
