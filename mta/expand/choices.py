@@ -71,8 +71,12 @@ class Finding(Node):
         self.waits = call.waits or branches.waits
 
     async def later(self, context: Context) -> str:
-        found = await self.call.later(context)
-        return await self.branches.chosen(found, context)
+        captures = context.captures
+        try:
+            found = await self.call.later(context)
+            return await self.branches.chosen(found, context)
+        finally:
+            context.captures = captures
 
 
 class Condition(Call[bool]):
@@ -164,7 +168,8 @@ class ForItems(Test):
             for context.values["item"] in items:
                 if await self.test.later(context) is self.decisive:
                     return self.decisive
-            return not self.decisive
+            # As Exim does it, nothing holds for an empty list, not even ``forall``.
+            return bool(items) and not self.decisive
         finally:
             put_back(context, "item", item)
 

@@ -18,6 +18,14 @@ def ip_octets(text: str) -> bytes | None:
     return None
 
 
+def is_address(text: str, size: int) -> bool:
+    """Return whether a text is an address of 4 or 16 octets, perhaps with a scope."""
+    if ":" in text:
+        text = text.partition("%")[0]
+    octets = ip_octets(text)
+    return octets is not None and len(octets) == size
+
+
 def normal_form(octets: bytes) -> str:
     """Return an address as it is usually written."""
     family = socket.AF_INET if len(octets) == 4 else socket.AF_INET6

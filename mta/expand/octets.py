@@ -13,6 +13,12 @@ def text_from(octets: bytes) -> str:
     return octets.decode("utf-8", "surrogateescape")
 
 
+def joined(parts: list[str]) -> str:
+    """Return the whole of parts, between which characters may have been divided."""
+    text = "".join(parts)
+    return text if text.isascii() else text_from(octets_of(text))
+
+
 def beginning(text: str, count: int) -> str:
     """Return the first octets of a string."""
     count = max(count, 0)

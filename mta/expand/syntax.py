@@ -22,6 +22,7 @@ from mta.expand.nodes import (
     Test,
     TextCall,
 )
+from mta.expand.octets import joined
 from mta.expand.quoting import LETTERS, character
 from mta.options import Source
 
@@ -244,11 +245,11 @@ class Reader:
                 break
             else:
                 if plain:
-                    parts.append(Literal("".join(plain)))
+                    parts.append(Literal(joined(plain)))
                     plain = []
                 parts.append(self._dollar())
         if plain or not parts:
-            parts.append(Literal("".join(plain)))
+            parts.append(Literal(joined(plain)))
         self._depth -= 1
         return parts[0] if len(parts) == 1 else Concatenation(parts)
 

@@ -69,6 +69,8 @@ class WholeAddress(Item):
     async def ask(self, subject: AddressSubject, scope: Any) -> Match | None:
         """Match the address in one piece; an empty one is no key of a file."""
         item = self._item
+        if subject.local_part and not subject.domain:
+            return None
         text = subject.text(self._caseful)
         if not text and isinstance(item, LookupItem) and not item.is_query(scope):
             return None
@@ -88,7 +90,7 @@ class AddressPattern(Item):
 
     def look(self, subject: AddressSubject) -> Match | None:
         """Match the parts; an empty address has none."""
-        if not subject.local_part:
+        if not subject.local_part or not subject.domain:
             return None
         local = self._of_local_part(subject)
         if local is None:
@@ -100,7 +102,7 @@ class AddressPattern(Item):
 
     async def ask(self, subject: AddressSubject, scope: Any) -> Match | None:
         """Match the parts where the domain's must be looked up."""
-        if not subject.local_part:
+        if not subject.local_part or not subject.domain:
             return None
         local = self._of_local_part(subject)
         if local is None or self._domain is None:

@@ -22,7 +22,8 @@ class HostSubject:
     """The host that is looked for: a client, or a host to deliver to.
 
     ``ip_address`` is empty for a local caller.  ``names`` is None where they must be
-    found through the ``connection``.
+    found through the ``connection``.  With neither it is an address alone, and where a
+    list names a host nothing more matches.
     """
 
     ip_address: str
@@ -151,6 +152,8 @@ class HostName(Item):
         """Look the name up and compare."""
         if not subject.ip_address:
             return None
+        if subject.connection is None and not subject.names:
+            raise UnknownHost(f"only an address is compared, not {self._text}")
         name = scope.site.primary_hostname if self._text == "@" else self._text
         if subject.names and subject.names[0].lower() == name.lower():
             return Match(self._text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from mta.errors import ExpansionError
 from mta.expand.captures import captures_of
 from mta.expand.context import Context
-from mta.expand.ip_text import ip_octets
+from mta.expand.ip_text import is_address
 from mta.expand.nodes import Literal, Node, Test
 from mta.expand.registry import expansion_condition
 from mta.expand.syntax import Reader
@@ -117,18 +117,16 @@ class PatternTest(Test):
 @expansion_condition("isip", arguments=1)
 def is_ip_address(text: str) -> bool:
     """True for an IP address."""
-    return ip_octets(text) is not None
+    return is_address(text, 4) or is_address(text, 16)
 
 
 @expansion_condition("isip4", arguments=1)
 def is_ipv4_address(text: str) -> bool:
     """True for an IPv4 address."""
-    octets = ip_octets(text)
-    return octets is not None and len(octets) == 4
+    return is_address(text, 4)
 
 
 @expansion_condition("isip6", arguments=1)
 def is_ipv6_address(text: str) -> bool:
     """True for an IPv6 address."""
-    octets = ip_octets(text)
-    return octets is not None and len(octets) == 16
+    return is_address(text, 16)

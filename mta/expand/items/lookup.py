@@ -63,5 +63,9 @@ class Lookup(Part["str | None"]):
         if lookups is None:
             raise ExpansionError("nothing can be looked up here")
         found = await lookups.find(self.type_text, source.strip(), key)
+        captures = getattr(found, "captures", None)
+        if captures is not None:
+            # The two parts of a partial match; the choice puts back what was.
+            context.captures = (key, *captures)
         result: str | None = found
         return result

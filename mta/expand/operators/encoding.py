@@ -10,7 +10,7 @@ from mta.expand.headers import decode_words
 from mta.expand.octets import octets_of, text_from
 from mta.expand.registry import operator
 
-_PLAIN = re.compile(r"[!#-&*+\-/0-9A-Z^`a-z{|}~\'$%]*\Z")
+_PLAIN = re.compile(r"[ !#-&*+\-/0-9A-Z^`a-z{|}~\'$%]*\Z")
 _WORD_START, _WORD_END = "=?UTF-8?Q?", "?="
 _WORD_ROOM = 75 - len(_WORD_START) - len(_WORD_END)
 

@@ -131,7 +131,7 @@ def escape(text: str) -> str:
     """The text with octets that are not printable as escapes."""
     return "".join(
         chr(octet)
-        if 32 <= octet < 127
+        if 32 <= octet < 127 or octet == 9
         else _SHORT_ESCAPES.get(octet) or f"\\{octet:03o}"
         for octet in octets_of(text)
     )
@@ -141,7 +141,7 @@ def escape(text: str) -> str:
 def escape8bit(text: str) -> str:
     """The text with octets above 126, and backslashes, as escapes."""
     return "".join(
-        f"\\{octet:03o}" if octet >= 127 else "\\\\" if octet == 92 else chr(octet)
+        f"\\{octet:03o}" if octet >= 127 else "\\134" if octet == 92 else chr(octet)
         for octet in octets_of(text)
     )
 
@@ -158,7 +158,7 @@ def hexquote(text: str) -> str:
 @operator("utf8clean")
 def utf8clean(text: str) -> str:
     """The text with a question mark for each octet that is not valid UTF-8."""
-    return re.sub("[\udc80-\udcff]", "?", text)
+    return re.sub("[\udc80-\udcff]", "?", text_from(octets_of(text)))
 
 
 @operator("headerwrap", argument=_none_to_two)

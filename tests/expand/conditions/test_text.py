@@ -94,7 +94,8 @@ class IPAddressTests(ExpansionTestCase):
             ("1.2.3", "nnn"),
             ("example.com", "nnn"),
             ("", "nnn"),
-            ("fe80::1%eth0", "nnn"),
+            ("fe80::1%eth0", "yny"),
+            ("192.0.2.1%eth0", "nnn"),
         ):
             self.context.values["value"] = Tainted(address)
             text = "".join("${if %s{$value}{y}{n}}" % n for n in IS_NAMES)

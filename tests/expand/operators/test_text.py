@@ -98,12 +98,16 @@ class EscapeTests(ExpansionTestCase):
     """Operators that make text printable."""
 
     def test_escape(self) -> None:
-        """Control characters and octets that are not ASCII are shown."""
-        self.check((r"${escape:a\n\t\001é}", r"a\n\t\001\303\251"))
+        """Control characters but for tabs, and octets that are not ASCII, are shown."""
+        self.check((r"${escape:a\n\t\001é}", "a\\n\t\\001\\303\\251"))
 
     def test_escape8bit(self) -> None:
         """Only octets above 126 and backslashes are shown."""
-        self.check(("${escape8bit:a\\\\\\té}", "a\\\\\t\\303\\251"))
+        self.check(("${escape8bit:a\\\\\\té}", "a\\134\t\\303\\251"))
+
+    def test_utf8clean(self) -> None:
+        """What is not UTF-8 becomes question marks, however it was written."""
+        self.check((r"${utf8clean:a\377\303\244\303é}", "a?ä?é"))
 
     def test_hexquote(self) -> None:
         """All but visible ASCII is shown in hexadecimal."""
