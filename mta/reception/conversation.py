@@ -127,12 +127,10 @@ class Conversation:
 
     def note_command(self) -> None:
         """Let ACLs and logs see the command that is being answered."""
-        line = self.session.last_command
+        line = self.session.last_command.decode("utf-8", "surrogateescape")
         connection = self.transaction.connection
-        connection.command = Tainted(line.decode("utf-8", "surrogateescape"))
-        connection.command_argument = Tainted(
-            line.partition(b" ")[2].strip().decode("utf-8", "surrogateescape")
-        )
+        connection.command = Tainted(line)
+        connection.command_argument = Tainted(line.partition(" ")[2].strip())
 
     def heed_controls(self) -> None:
         """Let the session follow what ACLs switched on or off."""
