@@ -130,7 +130,7 @@ class Conversation:
         line = self.session.last_command.decode("utf-8", "surrogateescape")
         connection = self.transaction.connection
         connection.command = Tainted(line)
-        connection.command_argument = Tainted(line.partition(" ")[2].strip())
+        connection.command_argument = Tainted(line.partition(" ")[2].strip(" \t"))
 
     def heed_controls(self) -> None:
         """Let the session follow what ACLs switched on or off."""

@@ -22,9 +22,6 @@ class Reply:
     def __str__(self) -> str:
         """The reply as logs and reports show it, lines joined by ``\\n``."""
         last = len(self.lines) - 1
-        if not last:
-            line = f"{self.code} {_one_line(self.lines[0])}\r\n"
-            return line.encode("utf-8", "surrogateescape")
         return "\n".join(
             f"{self.code}{' ' if number == last else '-'}{line}"
             for number, line in enumerate(self.lines)
@@ -59,6 +56,9 @@ class Reply:
     def encode(self) -> bytes:
         """The octets on the wire; control characters in a text become spaces."""
         last = len(self.lines) - 1
+        if not last:
+            line = f"{self.code} {_one_line(self.lines[0])}\r\n"
+            return line.encode("utf-8", "surrogateescape")
         return b"".join(
             f"{self.code}{' ' if number == last else '-'}{_one_line(line)}\r\n".encode(
                 "utf-8", "surrogateescape"
