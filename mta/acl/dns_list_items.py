@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from mta.lists.host_names import plain_address
 from mta.options import split_list
@@ -23,8 +23,7 @@ class Unknown(Enum):
     DEFERRED = "+defer_unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Restriction:
+class Restriction(NamedTuple):
     """Which addresses in an answer count.
 
     ``is_mask``: all bits of a value must be there; ``is_for_all``: each address of an
@@ -47,8 +46,7 @@ class Restriction:
         return address in self.values
 
 
-@dataclass(frozen=True, slots=True)
-class DNSList:
+class DNSList(NamedTuple):
     """One list to ask.
 
     ``domain`` is asked; ``told_domain`` is what the client is told of, and has the

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from typing import NamedTuple
 
 from mta.acl.registry import MESSAGE, Phase
 from mta.options import parse_interval
@@ -58,12 +59,11 @@ _WITH_VALUE = ("count", "unique")
 OPTIONS = (*_MEASURES, *_UPDATES, *(f"{name}=" for name in _WITH_VALUE))
 
 
-@dataclass(frozen=True, slots=True)
-class RateSettings:
+class RateSettings(NamedTuple):
     """A parsed argument.
 
     ``limit_text`` and ``period_text`` are as written.  ``update`` is None where it
-    was not said, ``count`` where an event counts as its measure says, ``unique``
+    was not said, ``increment`` where an event counts as its measure says, ``unique``
     where all events count.  ``key`` is empty for the default.
     """
 
@@ -73,7 +73,7 @@ class RateSettings:
     period_text: str
     measure: Measure = Measure.MESSAGES
     update: Update | None = None
-    count: float | None = None
+    increment: float | None = None
     unique: str | None = None
     key: str = ""
 
@@ -87,6 +87,7 @@ def parse_number(text: str) -> float:
     return number
 
 
+@lru_cache(256)
 def parse_period(text: str) -> int:
     """Return the seconds of a period, which is longer than zero; raise ValueError."""
     period = parse_interval(text[:100])
@@ -156,7 +157,7 @@ class OptionDraft:
         return RateSettings(
             parse_number(limit_text),
             limit_text,
-            parse_period(period_text),
+            parse_period(period_text[:101]),
             period_text,
             self.measure or Measure.MESSAGES,
             self.update,

@@ -5,10 +5,8 @@ Exim chapter 43, section "Rate limiting incoming messages".
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from math import exp, expm1, log
-from typing import Any
+from typing import Any, NamedTuple
 
 from mta.interfaces import IHintStore
 
@@ -22,18 +20,17 @@ SHORTEST_INTERVAL = 1e-9
 _STEPS = 40
 
 
-@dataclass(slots=True)
-class Rate:
+class Rate(NamedTuple):
     """What is remembered under a key.
 
-    ``value`` was the rate at ``measured_at``, when ``count`` was added to it;
+    ``value`` was the rate at ``measured_at``, when ``increment`` was added to it;
     ``limit`` is the limit then, as written.  ``events_since`` is when telling events
     apart began and ``events`` how many were.
     """
 
     measured_at: float
     value: float
-    count: float = 1.0
+    increment: float = 1.0
     limit: str = ""
     events_since: float = 0.0
     events: int = 0
@@ -93,14 +90,7 @@ class RateBook:
         self._hints.put(
             RATE_KIND,
             key,
-            [
-                rate.measured_at,
-                rate.value,
-                rate.count,
-                rate.limit,
-                rate.events_since,
-                rate.events,
-            ],
+            rate,
             rate.measured_at + period * periods,
         )
 
@@ -130,5 +120,7 @@ def _event_key(key: str, event: str) -> str:
 
 
 def _digest(text: str) -> str:
+    import hashlib  # noqa: PLC0415 - start-up time; few keys need it
+
     octets = text.encode("utf-8", "surrogateescape")
     return hashlib.blake2b(octets, digest_size=12).hexdigest()

@@ -75,7 +75,9 @@ def _known_rate(key: str, value: object, now: float) -> KnownRate:
     period = parse_period(period_text)
     elapsed = max(0.0, now - rate.measured_at)
     current = smoothed(rate.value, elapsed, period, 0.0)
-    seconds = seconds_to_clear(current, period, rate.count, parse_number(rate.limit))
+    seconds = seconds_to_clear(
+        current, period, rate.increment, parse_number(rate.limit)
+    )
     clears_at = math.inf if seconds is None else now + seconds
     return KnownRate(key, current, rate.limit, period_text, clears_at)
 

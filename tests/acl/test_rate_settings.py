@@ -97,7 +97,7 @@ class SettingsTests(SynchronousTestCase):
             found = settings("5", "1h", "strict", Tainted(text))
 
             self.assertIs(Update.STRICT, found.update)
-            self.assertIsNone(found.count)
+            self.assertIsNone(found.increment)
             self.assertEqual(text, found.key)
 
     def test_event(self) -> None:

@@ -217,7 +217,7 @@ def _measure(settings: RateSettings, key: str, readonly: bool, run: ACLRun) -> f
         if event is not None and events < _events_limit(settings):
             events += 1
             book.keep_event(key, event, since, since + settings.period)
-        usual = count or (rate.count if rate is not None else 1.0)
+        usual = count or (rate.increment if rate is not None else 1.0)
         kept = Rate(now, value, usual, settings.limit_text, since, events)
         book.keep(key, kept, settings.period)
     return value
@@ -225,8 +225,8 @@ def _measure(settings: RateSettings, key: str, readonly: bool, run: ACLRun) -> f
 
 def _count(settings: RateSettings, run: ACLRun) -> float:
     """Return how much this event counts."""
-    if settings.count is not None:
-        return settings.count
+    if settings.increment is not None:
+        return settings.increment
     message = run.subject.message
     if settings.measure is Measure.OCTETS:
         if message is None:
