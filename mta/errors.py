@@ -116,3 +116,7 @@ class RemoteProtocolError(ProtocolError):
 
 class SpoolError(MTAError):
     """The spool could not be written or read: nothing was accepted."""
+
+
+class SpoolClosed(SpoolError):
+    """The process ends, and what it had claimed was given back."""

@@ -17,7 +17,7 @@ from mta.delivery.queue_options import QueueOptions
 from mta.delivery.recipients import RecipientRouting
 from mta.delivery.reports import IReportStore, Reports
 from mta.delivery.retry import PARKED, Prospect, Retry
-from mta.errors import SpoolError
+from mta.errors import SpoolClosed, SpoolError
 from mta.expand.context import Site
 from mta.interfaces import ILogs
 from mta.message import Message
@@ -156,6 +156,8 @@ class Attempt:
         while True:
             try:
                 return await write()
+            except SpoolClosed:
+                raise
             except SpoolError as error:
                 self._logs.panic(f"spool: {error}", message.message_id)
                 if self._pause is None:

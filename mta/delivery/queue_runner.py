@@ -18,7 +18,7 @@ from mta.delivery.concurrency import run_all
 from mta.delivery.queue_options import QueueOptions
 from mta.delivery.queued_message import IQueueStore, QueuedMessages, RunRequest
 from mta.delivery.retry import PARKED
-from mta.errors import MTAError, SpoolError
+from mta.errors import MTAError, SpoolClosed, SpoolError
 from mta.expand.context import Context, Site
 from mta.interfaces import ILogs
 from mta.message import Message
@@ -68,10 +68,11 @@ class QueueRunner(Service):
         self._has_more = False
         self._runs = 0
         self._is_stopping = False
+        self._is_cut_short = False
 
     def startService(self) -> None:
         """Begin to deliver, with what was left when the last process ended."""
-        self._is_stopping = False
+        self._is_stopping = self._is_cut_short = False
         super().startService()  # type: ignore[no-untyped-call]
         if not self._options.queue_only:
             self._schedule("sweep", 0, self._sweep)
@@ -100,13 +101,14 @@ class QueueRunner(Service):
         try:
             await idle
         except CancelledError:
+            self._is_cut_short = True
             self._logs.main(f"{len(self._active)} deliveries cut short")
         if timer.active():
             timer.cancel()
 
     async def when_idle(self) -> None:
-        """Wait until nothing is being delivered."""
-        while self._active or self._arrived:
+        """Wait until nothing is being delivered, or that has taken too long."""
+        while (self._active or self._arrived) and not self._is_cut_short:
             turn: Deferred[None] = Deferred()
             if self._active:
                 next(iter(self._active)).addBoth(turn.callback)
@@ -150,6 +152,9 @@ class QueueRunner(Service):
     async def _guard(self, work: Coroutine[Any, Any, object]) -> None:
         try:
             await work
+        except SpoolClosed:
+            # It was cut short; the next process begins anew.
+            pass
         except SpoolError as error:
             self._logs.panic(f"spool: {error}")
         except Exception:

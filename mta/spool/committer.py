@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from mta.errors import SpoolError
+from mta.errors import SpoolClosed, SpoolError
 from mta.spool.database import MERGED, roll_back
 
 BATCH_LIMIT = 500
@@ -77,7 +77,7 @@ class Committer:
         Raises SpoolError where it failed and nothing was changed.
         """
         if self._stopped:
-            raise SpoolError("the spool is closed")
+            raise SpoolClosed("the spool is closed")
         work = _Work(function, arguments, writes)
         if self._later is None:
             self._queue.put([work])

@@ -181,26 +181,6 @@ class ArrivalTests(Case):
         self.assertEqual(self.rig.store.claimed, set())
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_stop_with_a_slow_delivery(self) -> None:
-        """A delivery that hangs does not keep the service from ending."""
-        self.make()
-        self.runner.startService()
-
-        async def deliver(batch: Batch) -> list[Outcome]:
-            await Deferred()
-            return []
-
-        self.rig.remote.deliver = deliver
-        self.runner.accepted(self.message())
-        self.clock.advance(0)
-
-        ended = self.runner.stopService()
-        self.assertNoResult(ended)
-        self.clock.advance(20)
-
-        self.successResultOf(ended)
-        self.assertEqual(self.rig.logs.lines, ["1 deliveries cut short"])
-
 
 class DueTests(Case):
     def test_left_behind(self) -> None:
