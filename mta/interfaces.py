@@ -237,12 +237,15 @@ class ILookups(Protocol):
     def quote(self, name: str, text: str) -> str:
         """Return a text as it may stand inside a query of a type (``quote_NAME``)."""
 
-    async def find(self, type_text: str, source: str, key: str) -> Any:
+    async def find(
+        self, type_text: str, source: str, key: str, context: Any = None
+    ) -> Any:
         """Return the look-up's result (``str``), or None where nothing was found.
 
         ``type_text`` is as written, options and partial prefix included
         (``partial-lsearch*``); ``source`` is the file of a single-key look-up and
-        empty for a query.  Raises TemporaryFailure for a defer, ExpansionError for
+        empty for a query.  ``context`` is the expansion's that asks, for data that
+        is expanded.  Raises TemporaryFailure for a defer, ExpansionError for
         an unknown type or a tainted file name.
         """
 

@@ -185,7 +185,9 @@ class MemoryLookups:
         """Return the text as it is."""
         return text
 
-    async def find(self, type_text: str, source: str, key: str) -> str | None:
+    async def find(
+        self, type_text: str, source: str, key: str, context: Any = None
+    ) -> str | None:
         """Return what the dictionary has."""
         found = self.sources.get((type_text, source))
         if found is None:

@@ -88,7 +88,7 @@ class LookupItem(Item):
         is_query = self.is_query(scope)
         source, key = ("", self.source) if is_query else (self.source, key)
         try:
-            return await scope.site.lookups.find(self.type_text, source, key)
+            return await scope.site.lookups.find(self.type_text, source, key, scope)
         except ExpansionError as error:
             raise TemporaryFailure(LOCAL_PROBLEM, log_text=str(error)) from error
 

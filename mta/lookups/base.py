@@ -38,7 +38,8 @@ class Lookup:
     """A look-up type; made once, when the first look-up of the type comes.
 
     The decorator gives ``style``.  ``options`` are the names after the comma that the
-    type knows besides ``cache`` and ``ret=key``.
+    type knows besides ``cache`` and ``ret=key``.  With ``wants_context`` it is asked by
+    ``find_in_context``.
     """
 
     extension_name: ClassVar[str]
@@ -46,6 +47,7 @@ class Lookup:
     options: ClassVar[frozenset[str]] = frozenset()
     needs_quoting: ClassVar[bool] = False
     has_trusted_results: ClassVar[bool] = True
+    wants_context: ClassVar[bool] = False
 
     def __init__(self, resolver: IResolver | None) -> None:
         self.resolver = resolver
@@ -58,6 +60,12 @@ class Lookup:
         ``source`` is the file, empty for a query.  Raises TemporaryFailure where the
         look-up should be tried again, ExpansionError for a malformed query.
         """
+        raise NotImplementedError
+
+    async def find_in_context(
+        self, source: str, key: str, options: Mapping[str, str], context: Any
+    ) -> str | None:
+        """Do the same where the data is expanded, in the context of the question."""
         raise NotImplementedError
 
     def quote(self, text: str) -> str:
@@ -145,7 +153,9 @@ class Lookups:
             return quoted_for(result, name) if lookup.needs_quoting else Tainted(result)
         return result
 
-    async def find(self, type_text: str, source: str, key: str) -> str | None:
+    async def find(
+        self, type_text: str, source: str, key: str, context: Any = None
+    ) -> str | None:
         """Return the look-up's result, or None where nothing was found.
 
         Raises TemporaryFailure, ExpansionError for an unknown type or a malformed
@@ -158,7 +168,12 @@ class Lookups:
         if not key:
             return None
         for number, (candidate, captures) in enumerate(request.keys(str(key))):
-            found = await lookup.find(source, candidate, request.options)
+            if lookup.wants_context:
+                found = await lookup.find_in_context(
+                    source, candidate, request.options, context
+                )
+            else:
+                found = await lookup.find(source, candidate, request.options)
             if found is None:
                 continue
             if request.options.get("ret") == "key":

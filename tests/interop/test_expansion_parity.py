@@ -28,6 +28,9 @@ FILES = {
     "*@example.net: at\n*: star\nempty:\ncolon:: x\nUPPER: up\n",
     "ip": '192.0.2.0/24: net\n192.0.2.1: host\n"2001:db8::/32": six\n*: all\n',
     "ips": "1.2.3.4\n",
+    "wild": "ann: Ann\n$primary_hostname: me\n*.example.com: part\n"
+    "\\N^r\\d+$\\N: expanded\n^n\\d+: plain\n"
+    '"${if eq{a}{a}{found}}": by condition\n',
 }
 
 

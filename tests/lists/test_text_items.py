@@ -60,7 +60,9 @@ class FailingLookups:
             raise ExpansionError("unknown lookup type")
         return False
 
-    async def find(self, type_text: str, source: str, key: str) -> str:
+    async def find(
+        self, type_text: str, source: str, key: str, context: object = None
+    ) -> str:
         """Refuse."""
         raise ExpansionError("refused")
 

@@ -62,7 +62,7 @@ class Lookup(Part["str | None"]):
         lookups = context.site.lookups
         if lookups is None:
             raise ExpansionError("nothing can be looked up here")
-        found = await lookups.find(self.type_text, source.strip(), key)
+        found = await lookups.find(self.type_text, source.strip(), key, context)
         captures = getattr(found, "captures", None)
         if captures is not None:
             # The two parts of a partial match; the choice puts back what was.

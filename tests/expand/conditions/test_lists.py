@@ -100,5 +100,7 @@ class _OneFile:
     def is_query(self, type_text: str) -> bool:
         return False
 
-    async def find(self, type_text: str, source: str, key: str) -> str | None:
+    async def find(
+        self, type_text: str, source: str, key: str, context: object = None
+    ) -> str | None:
         return "found" if key in self.keys else None

@@ -25,7 +25,9 @@ class FakeLookups:
             raise ExpansionError('unknown lookup type "nonesuch"')
         return type_text.startswith("sqlite")
 
-    async def find(self, type_text: str, source: str, key: str) -> str | None:
+    async def find(
+        self, type_text: str, source: str, key: str, context: object = None
+    ) -> str | None:
         """Return what the dictionary has."""
         self.asked.append((type_text, source, key))
         if key == "later":
