@@ -16,11 +16,11 @@ from mta.delivery.progress import Delivered, Failed, Progress, Waiting
 from mta.delivery.queue_options import QueueOptions
 from mta.delivery.recipients import RecipientRouting
 from mta.delivery.reports import IReportStore, Reports
-from mta.delivery.retry import PARKED, Prospect, Retry
+from mta.delivery.retry import Prospect, Retry
 from mta.errors import SpoolClosed, SpoolError
 from mta.expand.context import Site
 from mta.interfaces import ILogs
-from mta.message import Message
+from mta.message import PARKED, Message
 from mta.recipient import Outcome, Result, RoutedAddress
 from mta.routers.base import Router
 from mta.transports.base import Transport

@@ -17,11 +17,10 @@ from mta.delivery.attempt import Attempt, AttemptResult
 from mta.delivery.concurrency import run_all
 from mta.delivery.queue_options import QueueOptions
 from mta.delivery.queued_message import IQueueStore, QueuedMessages, RunRequest
-from mta.delivery.retry import PARKED
 from mta.errors import MTAError, SpoolClosed, SpoolError
 from mta.expand.context import Context, Site
 from mta.interfaces import ILogs
-from mta.message import Message
+from mta.message import PARKED, Message
 
 MEMORY_LIMIT = 1000
 SWEEP_SECONDS = 60.0

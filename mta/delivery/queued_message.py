@@ -9,10 +9,9 @@ from typing import Any, Protocol
 
 from mta.delivery.attempt import Attempt, AttemptResult
 from mta.delivery.queue_options import QueueOptions
-from mta.delivery.retry import PARKED
 from mta.errors import SpoolError
 from mta.interfaces import ILogs
-from mta.message import Message
+from mta.message import PARKED, Message
 
 LATER = 900.0
 

@@ -9,12 +9,12 @@ from mta.delivery.grouping import errors_path
 from mta.delivery.outcomes import from_decision
 from mta.delivery.progress import Failed, Progress, Waiting, done_keys
 from mta.delivery.queue_options import QueueOptions
-from mta.delivery.retry import PARKED, BatchHints, Prospect, Retry
+from mta.delivery.retry import BatchHints, Prospect, Retry
 from mta.delivery.routing import RouterChain, Routes, address_to_route
 from mta.errors import MTAError
 from mta.expand.context import Context, Site
 from mta.interfaces import ILogs
-from mta.message import Message, Recipient
+from mta.message import PARKED, Message, Recipient
 from mta.recipient import Outcome, Result, RoutedAddress
 from mta.routers.base import Decision, Router, Verdict
 from mta.transports.base import Transport

@@ -17,8 +17,6 @@ HINT_KIND = "retry"
 INTERVAL_LIMIT = 86400
 ABSENT_SECONDS = 10.0
 ABSENT_LIMIT = 10_000
-# The year 2100: what has no time of its own waits for a queue run.
-PARKED = 4102444800.0
 
 
 class RetryOptions(Configurable):
