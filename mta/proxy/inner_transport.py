@@ -36,6 +36,7 @@ class InnerTransport:
     _is_paused = False
     _is_cut = False
     _has_begun_tls = False
+    _is_aside = False
 
     def _connect(self, inner: Any, octets: bytes, strip: Strip | None) -> None:
         """Let the inner protocol begin, with the octets that came already."""
@@ -45,11 +46,31 @@ class InnerTransport:
         inner.makeConnection(self)
         self._pass_on(octets)
 
+    def _step_aside(self, inner: Any, strip: Strip | None) -> None:
+        """Let the inner protocol begin on the real transport itself.
+
+        It is the transport's protocol as soon as nothing need be stripped any more;
+        a layer between costs each octet.
+        """
+        transport = self.transport
+        self._inner = inner
+        self._strip = strip
+        self._is_aside = True
+        if self._peer is not None:
+            peer, host = self._peer, self.getHost()
+            transport.getPeer = lambda: peer
+            transport.getHost = lambda: host
+        if strip is None:
+            transport.protocol = inner
+        inner.makeConnection(transport)
+
     def _pass_on(self, octets: bytes) -> None:
         if octets and self._strip is not None:
             octets = self._strip.strip(octets)
             if self._strip.is_over:
                 self._strip = None
+                if self._is_aside and self.transport.protocol is self:
+                    self.transport.protocol = self._inner
         self._held += octets
         self._pass_held()
 

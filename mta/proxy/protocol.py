@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 from typing import Protocol as Interface
 
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHandshakeListener, IProtocolFactory
 from twisted.internet.protocol import Protocol, connectionDone
@@ -71,6 +72,7 @@ class ProxyProtocol(InnerTransport, Protocol):
     _ends: tuple[Endpoint, Endpoint]
     _counted_address: str | None = None
     _is_lost = False
+    _is_on_socket = False
     _must_resume = False
 
     # Called by the transport.
@@ -82,6 +84,7 @@ class ProxyProtocol(InnerTransport, Protocol):
         if hasattr(type(transport), "writeSomeData"):
             # A layer between hands on what it does not know itself, past itself.
             self._write_some = transport.writeSomeData
+            self._is_on_socket = isinstance(transport, tcp.Connection)
         if server.room is not None and not server.room.enter():
             self._ends = self._find_ends()
             self._send_away("too many connections", server.crowded)
@@ -138,20 +141,28 @@ class ProxyProtocol(InnerTransport, Protocol):
         self._deciding = None
         if self._is_lost:
             return
-        server, held = self.server, self._held
+        held = self._held
         self._held = b""
         # Once a connection has ended its transport does not tell them any more.
         self._ends = self._find_ends()
+        if self._must_resume:
+            self.transport.resumeProducing()
         if not is_due:
             self._serve(held, _SpoofWatch(self._report_spoof))
         elif self._is_admitted():
-            self._phase = Phase.READING
-            self._reader = HeaderReader(server.limit)
+            self._await_header(held)
+
+    def _await_header(self, held: bytes) -> None:
+        self._phase = Phase.READING
+        self._reader = HeaderReader(self.server.limit)
+        if held:
+            self._read(held)
+        elif self._is_on_socket:
+            # Mostly it has come with the connection.
+            self.transport.doRead()
+        if self._phase is not Phase.SERVED:
+            server = self.server
             self._time_limit = server.clock.callLater(server.timeout, self._time_out)
-            if held:
-                self._read(held)
-        if self._must_resume and not self._is_paused and not self._is_cut:
-            self.transport.resumeProducing()
 
     def _report_spoof(self) -> None:
         self.server.report(self._failure(ProxyStatus.NONE, SPOOFED))
@@ -165,12 +176,12 @@ class ProxyProtocol(InnerTransport, Protocol):
     def _is_admitted(self) -> bool:
         """Count the connection of a proxy; send it away where there are too many."""
         server = self.server
-        if server.tally is None:
+        if server.tally is None or server.maximum <= 0:
             return True
         address = self._ends[0].ip_address
         self._counted_address = address
         server.tally.enter(address)
-        if not 0 < server.maximum < server.tally.of(address):
+        if server.maximum >= server.tally.of(address):
             return True
         self._send_away("too many connections from one proxy", server.refusal)
         return False
@@ -256,8 +267,10 @@ class ProxyProtocol(InnerTransport, Protocol):
         inner = self.server.wrapped.buildProtocol(self._peer)
         if inner is None:
             self._close()
-        else:
+        elif octets or self._counted_address or not self._is_on_socket:
             self._connect(inner, octets, strip)
+        else:
+            self._step_aside(inner, strip)
 
     def _close(self, last_words: bytes = b"") -> None:
         self._phase = Phase.SERVED

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from mta.expand.context import Context, Site
 from mta.interfaces import ILogs
+from mta.options import split_list
 from mta.proxy.factory import ProxyFactory, Tally
 from mta.reception.connections import Connections
 from mta.reception.extensions import matches
@@ -17,6 +20,9 @@ from mta.reception.server import ESMTPFactory
 
 # Whose a connection is that waits for its header is not known yet.
 NOBODY = ""
+REMEMBERED_LIMIT = 1000
+
+Decision = Callable[[Any], Coroutine[Any, Any, bool]]
 
 
 class WaitingRoom:
@@ -47,6 +53,36 @@ class ServerBehindProxies(ProxyFactory):
         await self.wrapped.wind_down()
 
 
+def names_only_addresses(text: str) -> bool:
+    """Return whether a host list has IP addresses and networks and nothing else."""
+    if "$" in text or "\\" in text:
+        return False
+    try:
+        for item in split_list(text):
+            if item != "*":
+                ipaddress.ip_network(item.removeprefix("!").strip(), strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def remembered(decide: Decision) -> Decision:
+    """Return what decides once for each address, and then knows."""
+    known: dict[str, bool] = {}
+
+    async def decide_or_know(transport: Any) -> bool:
+        address = transport.getPeer().host
+        found = known.get(address)
+        if found is None:
+            found = await decide(transport)
+            if len(known) >= REMEMBERED_LIMIT:
+                known.clear()
+            known[address] = found
+        return found
+
+    return decide_or_know
+
+
 def behind_proxies(
     factory: ESMTPFactory,
     *,
@@ -66,9 +102,12 @@ def behind_proxies(
     if hosts is None:
         return factory
 
-    async def is_proxy(transport: Any) -> bool:
+    async def is_listed(transport: Any) -> bool:
         return await matches(hosts, Context(site, factory.describe(transport)))
 
+    is_proxy: Decision = is_listed
+    if names_only_addresses(hosts.text):
+        is_proxy = remembered(is_listed)
     log = ProxyLog(logs, speaks=not factory.tls_on_connect)
     return ServerBehindProxies(
         factory,

@@ -9,6 +9,11 @@ from mta.expand.context import Context
 from mta.options import Source
 from mta.proxy.factory import ProxyFactory
 from mta.reception.proxy_options import ProxyOptions
+from mta.reception.proxying import (
+    REMEMBERED_LIMIT,
+    names_only_addresses,
+    remembered,
+)
 from mta.testing import result_of
 from tests.proxy.headers import (
     BINARY6,
@@ -21,7 +26,7 @@ from tests.proxy.headers import (
     tlv,
 )
 from tests.reception.proxied import MESSAGE, PROXY, ProxyCase
-from tests.reception.serving import Client, languages
+from tests.reception.serving import Client, ClientTransport, languages
 
 
 class ClientTests(ProxyCase):
@@ -191,6 +196,43 @@ class OptionTests(ProxyCase):
             self.assertEqual(self.connect(peer).transport.take(), b"")
         for peer in ("10.0.0.2", "2001:db9::5"):
             self.greeted(peer)
+
+    def test_constant(self) -> None:
+        """A list of addresses alone is looked at once for each address."""
+        for text, is_constant in (
+            ("10.0.0.1", True),
+            ("<; 10.0.0.0/8 ; 2001:db8::/32 ; ! 192.0.2.1", True),
+            ("!10.0.0.1 : *", True),
+            ("", True),
+            ("10.0.0.1 : proxy.example", False),
+            ("+proxies", False),
+            ("net-lsearch;/etc/proxies", False),
+            ("@[]", False),
+            ("/etc/proxies", False),
+            ("10.0.0.${lookup}", False),
+        ):
+            self.assertIs(names_only_addresses(text), is_constant, text)
+
+    def test_remembered(self) -> None:
+        """Each address has its own answer, however often it comes."""
+        self.serve()
+        for peer in ("10.0.0.1", "192.0.2.9", "10.0.0.1", "192.0.2.9", "10.0.0.2"):
+            greets = not peer.startswith("10.")
+            self.assertEqual(bool(self.connect(peer).transport.take()), greets, peer)
+
+    def test_many_addresses(self) -> None:
+        """No more than so many answers are remembered."""
+        asked: list[str] = []
+
+        async def decide(transport: Any) -> bool:
+            asked.append(transport.getPeer().host)
+            return True
+
+        decision = remembered(decide)
+        for number in [*range(REMEMBERED_LIMIT + 1), *range(REMEMBERED_LIMIT, -1, -1)]:
+            transport = ClientTransport(f"10.0.{number >> 8}.{number & 255}")
+            self.assertTrue(result_of(decision(transport)))
+        self.assertEqual(len(asked), 2 * REMEMBERED_LIMIT + 1)
 
     def test_mapped(self) -> None:
         """An IPv4 proxy may come to an IPv6 socket."""
