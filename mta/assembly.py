@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mta
 from mta.acl.syntax import ACLLanguage
@@ -35,6 +36,9 @@ from mta.lookups.base import Lookups
 from mta.options import Boolean, Configurable, Option, String, StringList
 from mta.resolution import LateResolver
 from mta.supported import DRIVERS, all_groups, supported
+
+if TYPE_CHECKING:
+    from mta.hints import Hints
 
 DEFAULT_CONFIGURATION = "mta.conf"
 
@@ -112,6 +116,13 @@ class Assembly:
     def spool(self) -> str:
         """The spool directory."""
         return self.site.spool_directory
+
+    def hints(self) -> Hints:
+        """Return the hints of the spool; their file is opened when it is needed."""
+        from mta.hints import Hints  # noqa: PLC0415 - start-up time
+
+        path = os.path.join(self.spool, "db", "hints.db")
+        return Hints(path, report=self.logs.panic)
 
     def expand(self, option: object) -> str:
         """Return the text of a main option that needs nothing but the site."""

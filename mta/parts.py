@@ -112,7 +112,7 @@ def build_parts(
         logs=logs,
         later=partial(reactor.callLater, 0),
     )
-    hints = Hints(os.path.join(spool, "db", "hints.db"), report=logs.panic)
+    hints = site.hints = assembly.hints()
     runner = _build_runner(assembly, store, hints, reactor, queue_interval)
     threads = ThreadPool(0, THREADS, "delivery")
     for router in configuration.routers.values():

@@ -188,17 +188,22 @@ class SubmissionDesk:
 
     def __init__(self, assembly: Assembly) -> None:
         # Start-up time: only submissions load the database.
+        from mta.delivery.routing import RouterChain  # noqa: PLC0415 - the same
+        from mta.delivery.verify import RoutingVerifier  # noqa: PLC0415 - the same
         from mta.spool.direct import DirectStore  # noqa: PLC0415
 
         configuration, site = assembly.configuration, assembly.site
         self._assembly = assembly
+        self._hints = site.hints = assembly.hints()
+        for router in configuration.routers.values():
+            router.attach(transports=configuration.transports)
         directory = os.path.join(assembly.spool, "queue")
         self.store: DirectStore = DirectStore(directory, clock=time.time)
         self.policy = Policy(
             site=site,
             options=configuration.main(ACLOptions),
             acls=ACLs(configuration.acls, assembly.acl_language),
-            verifier=None,
+            verifier=RoutingVerifier(RouterChain(configuration.routers)),
             logs=assembly.logs,
         )
         self.acceptance = Acceptance(
@@ -225,6 +230,7 @@ class SubmissionDesk:
 
     def __exit__(self, *exception: object) -> None:
         self.store.close()
+        self._hints.close()
 
     def complain(self, arguments: Arguments, request: Request, text: str) -> int:
         """Tell the caller what is wrong: on standard error, or by a message.
