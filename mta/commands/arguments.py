@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from mta.options import parse_interval
+from mta.spool.message_id import is_message_id
+
 
 class Mode(Enum):
     """What the command is asked to do; the value is the option that asks it."""
@@ -66,6 +69,7 @@ class Arguments:
     ``i``); ``recipient_match`` and ``sender_match`` come from ``-R`` and ``-S``.
     ``origin`` holds what ``-oM`` faked, by the option's letter.  ``asked_daemon`` is
     False for a daemon that only ``-q30m`` asks for: it does not listen.
+    ``mode_option`` is the option that chose the mode, empty where none did.
     """
 
     mode: Mode = Mode.SUBMIT
@@ -92,6 +96,8 @@ class Arguments:
     verbose: bool = False
     asked_daemon: bool = False
     no_qualify: bool = False
+    suppress_fix_ups: bool = False
+    mode_option: str = ""
 
 
 _NAMES = {
@@ -110,10 +116,23 @@ _MODES = {
     for mode in Mode
     if mode not in (Mode.RUN_QUEUE, Mode.DELIVER, Mode.HELP, *_WORDS.values())
 }
+_WITH_VALUES = frozenset({Mode.ADD_RECIPIENT, Mode.MARK_DELIVERED, Mode.EDIT_SENDER})
+_ON_MESSAGES = _WITH_VALUES | {
+    Mode.DELIVER,
+    Mode.REMOVE,
+    Mode.FREEZE,
+    Mode.THAW,
+    Mode.GIVE_UP,
+    Mode.MARK_ALL,
+    Mode.SHOW_HEADER,
+    Mode.SHOW_BODY,
+    Mode.SHOW_MESSAGE,
+    Mode.SHOW_LOG,
+}
 # Taken without effect, for callers written for sendmail (section 10 of the
 # command's manual page).
-_IGNORED = re.compile(r"-(B.*|m|n|oo|om|ov|U|x|Ac|Am|O\S+|p\S+|G|L\S*|N0)\Z")
-_IGNORED_WITH_VALUE = {"-h", "-O", "-L"}
+_IGNORED = re.compile(r"-(B.*|h\d+|m|oo|om|U|x|Ac|Am|O\S+|pd|ps|X\S+)\Z")
+_IGNORED_WITH_VALUE = {"-h", "-O", "-X"}
 
 
 def parse_arguments(program: str, words: list[str]) -> Arguments:
@@ -130,12 +149,42 @@ def parse_arguments(program: str, words: list[str]) -> Arguments:
             arguments.operands += rest
             break
         if word in _WORDS and program in _OWN_NAMES and _is_first(arguments):
-            arguments.mode = _WORDS[word]
+            _choose(arguments, _WORDS[word], word)
         elif not word.startswith("-") or word == "-":
             arguments.operands.append(word)
         elif not _read_option(arguments, word, rest):
             raise UsageError(f"unknown, malformed, or incomplete option {word}")
+    _check_operands(arguments)
     return arguments
+
+
+def _check_operands(arguments: Arguments) -> None:
+    """Refuse a command on messages that names none, or what cannot be one."""
+    if arguments.mode not in _ON_MESSAGES:
+        return
+    option, operands = arguments.mode_option, arguments.operands
+    if not operands:
+        raise UsageError(f"no message ids given after {option} option")
+    if arguments.mode in _WITH_VALUES:
+        if len(operands) < 2:
+            raise UsageError(f"no address given after {option} option")
+        if arguments.mode is Mode.EDIT_SENDER and len(operands) > 2:
+            raise UsageError(f"only one sender address can be given after {option}")
+        operands = operands[:1]
+    for message_id in operands:
+        if not is_message_id(message_id):
+            raise UsageError(f"malformed message id {message_id} after {option} option")
+
+
+def _choose(arguments: Arguments, mode: Mode, word: str) -> None:
+    """Take a mode; raise UsageError where another was asked for already."""
+    if arguments.mode_option and arguments.mode is not mode:
+        both = {arguments.mode, mode}
+        if both != {Mode.DAEMON, Mode.FOREGROUND_DAEMON}:
+            raise UsageError(f"incompatible options {arguments.mode_option} and {word}")
+        mode = Mode.FOREGROUND_DAEMON
+    arguments.mode = mode
+    arguments.mode_option = word
 
 
 def _is_first(arguments: Arguments) -> bool:
@@ -148,7 +197,7 @@ def _read_option(arguments: Arguments, word: str, rest: list[str]) -> bool:
     elif word == "--version":
         arguments.mode = Mode.VERSION
     elif word in _MODES:
-        arguments.mode = _MODES[word]
+        _choose(arguments, _MODES[word], word)
         if arguments.mode in (Mode.DAEMON, Mode.FOREGROUND_DAEMON):
             arguments.asked_daemon = True
     elif word in _IGNORED_WITH_VALUE:
@@ -188,32 +237,43 @@ def _macro(arguments: Arguments, word: str, rest: list[str]) -> bool:
 
 
 def _queue(arguments: Arguments, word: str, rest: list[str]) -> bool:
-    match = re.fullmatch(r"-q(q?i?f{0,2}l?)((?:\d+[wdhms])*\d*)", word)
+    # Messages for one host share connections in any run, as in a run with two passes.
+    match = re.fullmatch(r"-q(q?)(i?f{0,2})((?:\d+[wdhms])*\d*)", word)
     if match is None:
         return False
-    arguments.queue_flags, interval = match.groups()
-    if interval:
-        arguments.queue_interval = interval
-        if arguments.mode is Mode.SUBMIT:
-            arguments.mode = Mode.DAEMON
-    elif arguments.mode not in (Mode.DAEMON, Mode.FOREGROUND_DAEMON):
-        arguments.mode = Mode.RUN_QUEUE
+    flags, interval = match[2], match[3]
+    if not interval:
+        _choose(arguments, Mode.RUN_QUEUE, word)
+        arguments.queue_flags = match[1] + flags
+        return True
+    if flags:
+        raise UsageError(f"{word}: a daemon's queue runs take no {flags}")
+    if parse_interval(interval) == 0:
+        raise UsageError(f"{word}: the interval is zero")
+    if arguments.mode not in (Mode.DAEMON, Mode.FOREGROUND_DAEMON):
+        _choose(arguments, Mode.DAEMON, word)
+    arguments.queue_interval = interval
     return True
 
 
 def _match(arguments: Arguments, word: str, rest: list[str]) -> bool:
-    match = re.fullmatch(r"-([RS])(r?f{0,2})", word)
+    match = re.fullmatch(r"-([RS])(r?)(f{0,2})", word)
     if match is None or not rest:
         return False
     pattern = rest.pop(0)
-    if "r" not in match[2]:
+    if not match[2]:
         pattern = re.escape(pattern)
-    arguments.queue_flags = match[2].replace("r", "")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"{word}: {pattern!r} is no pattern: {error}") from error
+    if arguments.mode is not Mode.RUN_QUEUE:
+        _choose(arguments, Mode.RUN_QUEUE, word)
+    arguments.queue_flags += match[3]
     if match[1] == "R":
         arguments.recipient_match = pattern
     else:
         arguments.sender_match = pattern
-    arguments.mode = Mode.RUN_QUEUE
     return True
 
 
@@ -221,7 +281,7 @@ def _list(arguments: Arguments, word: str, rest: list[str]) -> bool:
     match = re.fullmatch(r"-bp([arui]+)", word)
     if match is None:
         return False
-    arguments.mode = Mode.LIST_QUEUE
+    _choose(arguments, Mode.LIST_QUEUE, word)
     arguments.list_flags = match[1]
     return True
 
@@ -229,7 +289,7 @@ def _list(arguments: Arguments, word: str, rest: list[str]) -> bool:
 def _deliver(arguments: Arguments, word: str, rest: list[str]) -> bool:
     if word not in ("-M", "-Mc"):
         return False
-    arguments.mode = Mode.DELIVER
+    _choose(arguments, Mode.DELIVER, word)
     arguments.forced = word == "-M"
     return True
 
@@ -251,6 +311,16 @@ def _origin(arguments: Arguments, word: str, rest: list[str]) -> bool:
     return True
 
 
+def _protocol(arguments: Arguments, word: str, rest: list[str]) -> bool:
+    protocol, _, host_name = word[2:].partition(":")
+    if not protocol:
+        return False
+    arguments.origin["r"] = protocol
+    if host_name:
+        arguments.origin["s"] = host_name
+    return True
+
+
 def _other(arguments: Arguments, word: str, rest: list[str]) -> bool:
     if word == "-oX":
         arguments.listen = _value(word, "-oX", rest)
@@ -258,7 +328,7 @@ def _other(arguments: Arguments, word: str, rest: list[str]) -> bool:
         arguments.pid_file = _value(word, "-oP", rest)
     elif word == "-oPX":
         arguments.no_pid_file = True
-    elif re.fullmatch(r"-od(b|f|i|q|qs)", word):
+    elif re.fullmatch(r"-od[bfiq]", word):
         letter = "f" if word[3] == "i" else word[3]
         arguments.delivery_mode = DeliveryMode(letter)
     elif re.fullmatch(r"-oe[empqw]", word):
@@ -277,6 +347,8 @@ _SIMPLE: dict[str, tuple[str, object]] = {
     "-oitrue": ("dot_ends", False),
     "-n": ("values_only", True),
     "-v": ("verbose", True),
+    "-ov": ("verbose", True),
+    "-G": ("suppress_fix_ups", True),
     "-bnq": ("no_qualify", True),
 }
 
@@ -304,6 +376,7 @@ _PREFIXES: tuple[tuple[str, _Reader], ...] = (
     ("-f", _sender),
     ("-r", _sender),
     ("-F", _full_name),
+    ("-p", _protocol),
     ("-o", _other),
 )
 

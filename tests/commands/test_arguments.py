@@ -10,6 +10,8 @@ from mta.commands.arguments import (
     parse_arguments,
 )
 
+ID = "1wXJRo-0000000003X-0abc"
+
 
 def parse(line: str, program: str = "mta") -> Arguments:
     return parse_arguments(program, line.split())
@@ -58,14 +60,17 @@ class ModeTests(SynchronousTestCase):
         """Each mode's option chooses it."""
         for mode in Mode:
             with self.subTest(mode=mode):
-                self.assertIs(parse(mode.value).mode, mode)
+                line = f"{mode.value} {ID}"
+                if mode in (Mode.ADD_RECIPIENT, Mode.MARK_DELIVERED, Mode.EDIT_SENDER):
+                    line += " a@b"
+                self.assertIs(parse(line).mode, mode)
 
     def test_deliver_as_in_a_runner(self) -> None:
         """``-Mc`` delivers without forcing."""
-        arguments = parse("-Mc 1abc")
+        arguments = parse(f"-Mc {ID}")
 
         self.assertFalse(arguments.forced)
-        self.assertEqual(arguments.operands, ["1abc"])
+        self.assertEqual(arguments.operands, [ID])
 
 
 class SubmissionTests(SynchronousTestCase):
@@ -83,9 +88,18 @@ class SubmissionTests(SynchronousTestCase):
 
     def test_sendmail_options_without_effect(self) -> None:
         """What sendmail had and nobody needs is taken and dropped."""
-        arguments = parse("-B8BITMIME -h 5 -m -oo -ov -U -x user@example.org")
+        arguments = parse("-B8BITMIME -h 5 -m -oo -O a=b -X /x -U -x u@h")
 
-        self.assertEqual(arguments.operands, ["user@example.org"])
+        self.assertEqual(arguments.operands, ["u@h"])
+
+    def test_protocol_as_sendmail_says_it(self) -> None:
+        """``-p`` names protocol and host as ``-oMr`` and ``-oMs`` do."""
+        self.assertEqual(parse("-pesmtp:h.test").origin, {"r": "esmtp", "s": "h.test"})
+        self.assertEqual(parse("-puucp").origin, {"r": "uucp"})
+
+    def test_values_only(self) -> None:
+        """``-n`` makes ``-bP`` terse."""
+        self.assertTrue(parse("-n -bP queue_only").values_only)
 
     def test_end_of_options(self) -> None:
         """After ``--`` a word with a dash is a recipient."""
@@ -115,3 +129,45 @@ class RefusalTests(SynchronousTestCase):
     def test_lower_case_macro(self) -> None:
         """A macro must begin with a capital letter."""
         self.assertRaises(UsageError, parse, "-Dx=y")
+
+    def test_two_commands_at_once(self) -> None:
+        """Two options that ask for different things are both named."""
+        error = self.assertRaises(UsageError, parse, "-bp -Mrm x")
+
+        self.assertEqual(str(error), "incompatible options -bp and -Mrm")
+
+    def test_commands_that_go_together(self) -> None:
+        """A daemon runs the queue; ``-R`` and ``-S`` choose what a run takes."""
+        self.assertIs(parse("-bdf -bd -q1h").mode, Mode.FOREGROUND_DAEMON)
+        run = parse("-qff -R a.test -S x@y")
+        self.assertIs(run.mode, Mode.RUN_QUEUE)
+        self.assertEqual((run.recipient_match, run.sender_match), (r"a\.test", "x@y"))
+        self.assertEqual(parse("-Rf a.test").queue_flags, "f")
+
+    def test_queue_runs_that_are_not_possible(self) -> None:
+        """What a run could not do as asked is refused, not left out."""
+        for line in ("-ql", "-qff1h", "-q0m", "-q1h -R a", "-Rr (", "-odqs"):
+            with self.subTest(line=line):
+                self.assertRaises(UsageError, parse, line)
+
+    def test_no_message(self) -> None:
+        """A command on messages names one."""
+        for option in ("-M", "-Mc", "-Mrm", "-Mf", "-Mvh", "-Mvl", "-Mg", "-Mar"):
+            with self.subTest(option=option):
+                error = self.assertRaises(UsageError, parse, option)
+                self.assertEqual(
+                    str(error), f"no message ids given after {option} option"
+                )
+
+    def test_malformed_message_id(self) -> None:
+        """What is no message id never gets near the spool."""
+        for text in ("zzz", "../../etc", ID + "x", f"{ID} zzz"):
+            with self.subTest(text=text):
+                error = self.assertRaises(UsageError, parse, f"-Mrm {text}")
+                self.assertIn("malformed message id", str(error))
+
+    def test_values_of_changes(self) -> None:
+        """An address is wanted where the change is about one; one sender, no more."""
+        for line in (f"-Mar {ID}", f"-Mmd {ID}", f"-Mes {ID}", f"-Mes {ID} a@b c@d"):
+            with self.subTest(line=line):
+                self.assertRaises(UsageError, parse, line)
