@@ -124,7 +124,7 @@ class _Walk:
         chain, context = self._chain, self._context
         while (router := chain.from_position(position)) is not None:
             position += 1
-            if address.parent is not None and _has_been_through(address, router.name):
+            if address.parent is not None and _has_been_through(address, router):
                 continue
             context.address = address
             address.router = router.name
@@ -228,18 +228,21 @@ def _identity(address: RoutedAddress, ancestors: list[RoutedAddress]) -> str:
     return f"{key} {','.join(sorted(skipped))}" if skipped else key
 
 
-def _has_been_through(address: RoutedAddress, router: str) -> bool:
+def _has_been_through(address: RoutedAddress, router: Router) -> bool:
     """Return whether a router made this address of the same address before.
 
-    Exim chapter 22: such an address skips the router, which ends the loop.
+    Exim chapter 22: such an address skips the router, which ends the loop.  Local parts
+    that only differ in case are the same, unless the router tells them apart.
     """
-    if router in address.skip_routers:
+    if router.name in address.skip_routers:
         return True
-    key = address.key
-    return any(
-        ancestor.router == router and ancestor.key == key
-        for ancestor in address.ancestors
-    )
+    key = address.key if router.caseful_local_part else address.key.lower()
+    for ancestor in address.ancestors:
+        if ancestor.router == router.name:
+            other = ancestor.key
+            if key == (other if router.caseful_local_part else other.lower()):
+                return True
+    return False
 
 
 def _forget_decision(address: RoutedAddress) -> None:

@@ -194,6 +194,18 @@ class LoopTests(RedirectTestCase):
         found = self.delivered(ann="bob@x.test", bob="ann@x.test")
         self.assertEqual(found, ["ann@x.test"])
 
+    def test_other_case(self) -> None:
+        """An address in other letters names itself too, unless case matters."""
+        for caseful, expected in (("no", ["ANN@x.test"]), ("yes", ["ANN@x.test"] * 2)):
+            self.routers.clear()
+            data = "${if eqi{$local_part}{ann}{ANN@x.test}}"
+            self.router("redirect", data=data, caseful_local_part=caseful)
+            self.router("accept")
+            address = self.accepted("ann@x.test")
+            family = [address, *address.ancestors]
+            texts = [relative.address.text for relative in family]
+            self.assertEqual(texts, [*expected, "ann@x.test"], caseful)
+
     def test_duplicates(self) -> None:
         """An address that comes twice is delivered once, however it is reached."""
         found = self.delivered(

@@ -8,6 +8,7 @@ from mta.errors import (
     ForcedFailure,
     TemporaryFailure,
 )
+from mta.lookups.base import LookupResult
 from mta.taint import Tainted
 from tests.expand.expansions import LANGUAGE, ExpansionTestCase, routed
 
@@ -55,6 +56,14 @@ class LookupTests(ExpansionTestCase):
         )
         asked = ("partial-lsearch*,ret=key", "/etc/localhost", "user")
         self.assertEqual(self.lookups.asked, [asked])
+
+    def test_partial(self) -> None:
+        """The two parts of a partial match are ``$1`` and ``$2`` in the choice."""
+        found = LookupResult("data")
+        found.captures = ("a.b", "example.com")
+        self.lookups.found["a.b.example.com"] = found
+        text = "${lookup{a.b.example.com}partial-lsearch{/f}{$1/$2/$value}}"
+        self.check((f"{text}[$1]", "a.b/example.com/data[]"))
 
     def test_query(self) -> None:
         """A query has no file."""
