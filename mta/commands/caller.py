@@ -5,6 +5,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import sys
 from dataclasses import dataclass
 
 from mta.assembly import Assembly, login_name
@@ -42,6 +43,14 @@ def identify_caller(assembly: Assembly) -> Caller:
     )
     admin = owner or _in_groups(groups, _names(assembly, options.admin_groups))
     return Caller(uid, gid, login, _full_name(uid), trusted, admin)
+
+
+def may_administer(assembly: Assembly) -> bool:
+    """Return whether the caller is an administrator; tell one who is not."""
+    if identify_caller(assembly).is_admin:
+        return True
+    print("mta: permission denied", file=sys.stderr)
+    return False
 
 
 def _names(assembly: Assembly, option: object) -> list[str]:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 
 from mta import start_up
 from mta.assembly import Assembly, assemble
 from mta.commands.arguments import Arguments, Mode, UsageError, parse_arguments
+from mta.commands.caller import may_administer
+from mta.commands.streams import (
+    discard_output,
+    flush_output,
+    open_standard_streams,
+)
 from mta.commands.waiting import the_reactor
 from mta.errors import ConfigurationError, MTAError
 
@@ -37,7 +45,8 @@ Checking:   -bV            version, and check the configuration
             -brt DOMAIN [DOMAIN] [ERROR]     show the retry rule
 Proxies:    proxy-check HOST[:PORT] [tls]    what a server makes of PROXY headers
 Rates:      ratelimit show [KEY]             that the ACL condition has measured
-Everywhere: -C FILE        configuration (a list: the first that exists)
+Everywhere: -v             show what is logged on standard error
+            -C FILE        configuration (a list: the first that exists)
             -D NAME=VALUE  define a macro
 
 Exit status: 0 success; 1 failure or wrong use; 2 no recipients, or (-bt, -bv) an
@@ -78,6 +87,25 @@ _COMMANDS: dict[Mode, str] = {
     Mode.REBUILD_ALIASES: "check.rebuild_aliases",
     Mode.RATES: "ratelimit.show_rates",
 }
+# Others may look at a configuration, and send; ``-M`` and ``-Mrm`` see for themselves.
+_FOR_ADMINISTRATORS = frozenset(
+    {
+        Mode.LIST_QUEUE,
+        Mode.COUNT_QUEUE,
+        Mode.RUN_QUEUE,
+        Mode.FREEZE,
+        Mode.THAW,
+        Mode.GIVE_UP,
+        Mode.ADD_RECIPIENT,
+        Mode.MARK_ALL,
+        Mode.MARK_DELIVERED,
+        Mode.EDIT_SENDER,
+        Mode.SHOW_HEADER,
+        Mode.SHOW_BODY,
+        Mode.SHOW_MESSAGE,
+        Mode.SHOW_LOG,
+    }
+)
 
 
 def main(words: list[str]) -> int:
@@ -86,6 +114,8 @@ def main(words: list[str]) -> int:
     ``words[0]`` is the name that the command was called by.
     """
     program = os.path.basename(words[0])
+    if program == "__main__.py":
+        program = "mta"
     try:
         arguments = parse_arguments(program, words[1:])
     except UsageError as error:
@@ -98,17 +128,28 @@ def main(words: list[str]) -> int:
         from mta.commands.proxy_check import check_proxy  # noqa: PLC0415 - start-up
 
         return check_proxy(arguments)
-    nothing_asked = not words[1:] and program in ("mta", "__main__.py")
-    if nothing_asked and sys.stdin.isatty():
+    if _asks_nothing(arguments):
         print(_DESCRIPTION, file=sys.stderr)
         return 1
     return _run(arguments)
 
 
+def _asks_nothing(arguments: Arguments) -> bool:
+    """Return whether a message would go to nobody: nothing is read for that."""
+    return (
+        arguments.mode is Mode.SUBMIT
+        and not arguments.operands
+        and not arguments.extract_recipients
+    )
+
+
 def _run(arguments: Arguments) -> int:
     try:
         assembly = assemble(
-            arguments.config_files, arguments.macros, reactor=the_reactor
+            arguments.config_files,
+            arguments.macros,
+            reactor=the_reactor,
+            echo=_show if arguments.verbose else None,
         )
     except ConfigurationError as error:
         for line in str(error).splitlines():
@@ -117,16 +158,30 @@ def _run(arguments: Arguments) -> int:
     try:
         command = _command(arguments.mode)
         start_up.finish()
-        return command(assembly, arguments)
+        if arguments.mode in _FOR_ADMINISTRATORS and not may_administer(assembly):
+            return 1
+        status = command(assembly, arguments)
+        flush_output()
+        return status
     except BrokenPipeError:
         # Whoever read our output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        discard_output()
         return 0
-    except (MTAError, OSError) as error:
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename is not None else ""
+        print(f"mta: {place}{error.strerror or error}", file=sys.stderr)
+        return 1
+    except (MTAError, UsageError) as error:
         print(f"mta: {error}", file=sys.stderr)
         return 1
     finally:
         assembly.logs.close()
+
+
+def _show(octets: bytes) -> None:
+    """Show a line of the main log to the caller (``-v``)."""
+    with suppress(OSError):
+        os.write(2, b"LOG: MAIN: " + octets)
 
 
 def _command(mode: Mode) -> _Command:
@@ -137,4 +192,11 @@ def _command(mode: Mode) -> _Command:
 
 def run() -> None:
     """Entry point of the console script."""
-    sys.exit(main(sys.argv))
+    open_standard_streams()
+    try:
+        status = main(sys.argv)
+    except KeyboardInterrupt:
+        # Ends as a program does that knows nothing of the signal.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    sys.exit(status)

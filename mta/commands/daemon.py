@@ -7,15 +7,14 @@ import sys
 
 from mta.assembly import Assembly
 from mta.commands.arguments import Arguments, Mode
-from mta.commands.caller import identify_caller
+from mta.commands.caller import may_administer
 
 
 def start(assembly: Assembly, arguments: Arguments) -> int:
     """Run the daemon; in the background (``-bd``) return once its ports are open."""
     from twisted.scripts.twistd import run  # noqa: PLC0415 - start-up time
 
-    if not identify_caller(assembly).is_admin:
-        print("mta: permission denied", file=sys.stderr)
+    if not may_administer(assembly):
         return 1
     words = ["twistd", *_twistd_options(assembly, arguments), "mta"]
     words += ["--config", assembly.configuration.path]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -11,14 +10,13 @@ from collections.abc import Callable
 from mta.address import NULL_PATH, Address, AddressError, parse_address
 from mta.assembly import Assembly, login_name
 from mta.commands.arguments import Arguments, Mode
+from mta.commands.caller import identify_caller
 from mta.errors import SpoolError
 from mta.log import printable
 from mta.message import Message, Recipient
 from mta.spool.desk import ClaimedMessage, MessageLocked, MessageMissing, QueueDesk
 from mta.spool.listing import QueueEntry
 from mta.taint import is_tainted
-
-_ID = re.compile(r"[0-9A-Za-z]{6}-[0-9A-Za-z]{6}(?:[0-9A-Za-z]{5})?-[0-9A-Za-z]{2,4}\Z")
 
 
 def open_desk(assembly: Assembly) -> QueueDesk:
@@ -96,20 +94,8 @@ def change_messages(assembly: Assembly, arguments: Arguments) -> int:
     message_ids, values = arguments.operands, []
     if mode in _WITH_VALUES:
         message_ids, values = arguments.operands[:1], arguments.operands[1:]
-        if not values:
-            print(f"mta: {mode.value} wants a message id and a value", file=sys.stderr)
-            return 1
-    if not message_ids:
-        print(f"mta: no message ids given after {mode.value} option", file=sys.stderr)
-        return 1
     status = 0
     for message_id in message_ids:
-        if not _ID.match(message_id):
-            print(
-                f"mta: malformed message id {message_id} after {mode.value} option",
-                file=sys.stderr,
-            )
-            return 1
         status = max(status, _change(assembly, desk, mode, message_id, values))
     return status
 
@@ -148,6 +134,10 @@ def _log(assembly: Assembly, claimed: ClaimedMessage, text: str) -> None:
 
 
 def _remove(assembly: Assembly, claimed: ClaimedMessage, values: list[str]) -> str:
+    caller = identify_caller(assembly)
+    # Who sent a message may take it back.
+    if not caller.is_admin and claimed.message.connection.caller_uid != caller.uid:
+        return "!cannot be removed: permission denied"
     claimed.remove()
     _log(assembly, claimed, "removed by {user}")
     _log(assembly, claimed, "Completed")

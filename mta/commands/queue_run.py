@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mta.assembly import Assembly
 from mta.commands.arguments import Arguments
-from mta.commands.caller import identify_caller
+from mta.commands.caller import may_administer
 from mta.commands.waiting import run_in_reactor
 from mta.spool.listing import QueueEntry
 
@@ -39,8 +39,6 @@ def run_queue(assembly: Assembly, arguments: Arguments) -> int:
     """Make one queue run (``-q``, ``-qf``, ``-qff``, ``-R``, ``-S``)."""
     from mta.delivery.queued_message import RunRequest  # noqa: PLC0415 - start-up time
 
-    if not identify_caller(assembly).is_admin:
-        return _denied()
     flags = arguments.queue_flags
     forced = "f" in flags
     request = RunRequest(
@@ -72,17 +70,12 @@ def _match(arguments: Arguments) -> Callable[[QueueEntry], bool] | None:
     return None
 
 
-def _denied() -> int:
-    print("mta: permission denied", file=sys.stderr)
-    return 1
-
-
 def deliver_messages(assembly: Assembly, arguments: Arguments) -> int:
     """Deliver messages by id: at all costs (``-M``), or as a runner would (``-Mc``)."""
     from mta.delivery.queued_message import RunRequest  # noqa: PLC0415 - start-up time
 
-    if arguments.forced and not identify_caller(assembly).is_admin:
-        return _denied()
+    if arguments.forced and not may_administer(assembly):
+        return 1
     request = RunRequest(forced=arguments.forced, thaw=arguments.forced)
 
     async def work(parts: Parts) -> int:
@@ -101,8 +94,6 @@ def deliver_messages(assembly: Assembly, arguments: Arguments) -> int:
 
 def give_up(assembly: Assembly, arguments: Arguments) -> int:
     """Return messages to their senders without trying again (``-Mg``)."""
-    if not identify_caller(assembly).is_admin:
-        return _denied()
 
     async def work(parts: Parts) -> int:
         status = 0

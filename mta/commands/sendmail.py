@@ -14,8 +14,8 @@ from mta.address import NULL_PATH, Address, AddressError, parse_address
 from mta.assembly import Assembly
 from mta.commands.arguments import Arguments, DeliveryMode
 from mta.commands.caller import Caller, identify_caller
+from mta.commands.origin import local_connection
 from mta.commands.waiting import run_coroutine
-from mta.connection import Connection
 from mta.delivery.queue_options import QueueOptions
 from mta.expand.context import Context
 from mta.message import Message
@@ -48,9 +48,6 @@ def submit(assembly: Assembly, arguments: Arguments) -> int:
         request = make_request(assembly, arguments, caller)
     except AddressError as error:
         print(f"mta: bad sender address: {error}", file=sys.stderr)
-        return EX_FAILURE
-    if not request.recipients and not request.extract:
-        print("mta: no recipient addresses (see mta --help)", file=sys.stderr)
         return EX_FAILURE
     with local_submission(assembly) as desk:
         try:
@@ -130,29 +127,6 @@ def make_request(assembly: Assembly, arguments: Arguments, caller: Caller) -> Re
         queue_only=arguments.delivery_mode is DeliveryMode.QUEUE,
         qualify=not arguments.no_qualify,
     )
-
-
-def local_connection(arguments: Arguments, caller: Caller) -> Connection:
-    """Return what is known of a local caller; a trusted one may say otherwise."""
-    connection = Connection(
-        ident=caller.login,
-        local_protocol="local",
-        caller_uid=caller.uid,
-        caller_gid=caller.gid,
-        caller_login=caller.login,
-        started_at=time.time(),
-    )
-    if caller.is_trusted:
-        origin = {letter: Tainted(text) for letter, text in arguments.origin.items()}
-        connection.peer_address = origin.get("a", "").partition("]")[0].lstrip("[")
-        connection.authenticator = origin.get("aa", "")
-        connection.authenticated_id = origin.get("ai", "")
-        connection.authenticated_sender = origin.get("as", "")
-        connection.local_address = origin.get("i", "")
-        connection.local_protocol = origin.get("r", "local")
-        connection.host_name = origin.get("s")
-        connection.ident = origin.get("t", caller.login)
-    return connection
 
 
 def _sender(

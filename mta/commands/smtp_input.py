@@ -13,12 +13,12 @@ from mta.address import NULL_PATH, Address
 from mta.assembly import Assembly
 from mta.commands.arguments import Arguments
 from mta.commands.caller import Caller, identify_caller
+from mta.commands.origin import local_connection
 from mta.commands.queue_run import with_parts
 from mta.commands.sendmail import (
     EX_FAILURE,
     EX_OK,
     deliver,
-    local_connection,
     may_set_sender,
 )
 from mta.connection import Connection
