@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mta.errors import ForcedFailure
 from mta.expand.context import Context
 from mta.expand.option_types import DomainList, Expanded, SubjectList
-from mta.host import Answer, Outcome
+from mta.host import Answer, Host, Outcome
 from mta.interfaces import ITemplate
 from mta.options import Boolean, Option
 from mta.recipient import RoutedAddress
@@ -31,6 +33,9 @@ class DNSLookup(Router):
 
     check_secondary_mx = Option(
         Boolean, "false", "Decline unless this host is among the domain's mail hosts."
+    )
+    dnssec_request_domains = Option(
+        DomainList, "*", "Domains whose records may count as authenticated by DNSSEC."
     )
     dnssec_require_domains = Option(
         DomainList, None, "Domains whose records must be authenticated by DNSSEC."
@@ -63,17 +68,26 @@ class DNSLookup(Router):
             return Decision(Verdict.DECLINE, search.text)
         if self.check_secondary_mx and not search.removed_self:
             return Decision(Verdict.DECLINE)
-        hosts = without_repetitions(search.hosts)
-        if await _contains(self.dnssec_require_domains, domain, context):
-            hosts = [host for host in hosts if host.secure]
-            if not hosts:
-                return Decision(Verdict.DEFER, INSECURE, error_name="lookup")
+        hosts = await self._secured(search.hosts, domain, context)
+        if not hosts:
+            return Decision(Verdict.DEFER, INSECURE, error_name="lookup")
         if hosts[0].ip_address in context.site.local_addresses:
             decision = route_to_self(self, address, hosts[0])
             if decision is not None:
                 return decision
         address.hosts = hosts
         return Decision(Verdict.ACCEPT)
+
+    async def _secured(
+        self, found: list[Host], domain: str, context: Context
+    ) -> list[Host]:
+        """Return the hosts to try: those that are as secure as the options want."""
+        hosts = without_repetitions(found)
+        if await _contains(self.dnssec_require_domains, domain, context):
+            return [host for host in hosts if host.secure]
+        if await _contains(self.dnssec_request_domains, domain, context):
+            return hosts
+        return [replace(host, secure=False) for host in hosts]
 
     async def _search(self, domain: str, context: Context) -> HostSearch:
         family = Family(

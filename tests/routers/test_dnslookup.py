@@ -241,7 +241,7 @@ class TroubleTests(DNSTestCase):
 
 
 class SecureTests(DNSTestCase):
-    """``dnssec_require_domains``."""
+    """``dnssec_require_domains`` and ``dnssec_request_domains``."""
 
     def test_insecure(self) -> None:
         """Hosts whose records are not authenticated are not tried."""
@@ -262,3 +262,23 @@ class SecureTests(DNSTestCase):
         self.have("a.test", AAAA=Answer(Outcome.NO_DATA, (), True))
         self.assertEqual(self.names(dnssec_require_domains="*"), ["a.test"])
         self.assertTrue(self.last.hosts[0].secure)
+
+    def test_requested(self) -> None:
+        """Records count as authenticated only where that was asked for."""
+        secure = Answer(Outcome.FOUND, ((1, "a.test"),), True)
+        self.have("x.test", MX=secure)
+        self.have("a.test", A=Answer(Outcome.FOUND, ("192.0.2.11",), True))
+        self.have("a.test", AAAA=Answer(Outcome.NO_DATA, (), True))
+        for texts, expected in (
+            ({}, True),
+            ({"dnssec_request_domains": "y.test"}, False),
+            (
+                {
+                    "dnssec_request_domains": "y.test",
+                    "dnssec_require_domains": "x.test",
+                },
+                True,
+            ),
+        ):
+            self.assertEqual(self.names(**texts), ["a.test"])
+            self.assertEqual(self.last.hosts[0].secure, expected, texts)
