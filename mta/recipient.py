@@ -104,6 +104,8 @@ class Outcome:
     deferred address: empty for the address's own, else a host or message key that
     the transport has already recorded.  ``log_fields`` are ready ``X=`` ``C=`` parts
     for the ``=>`` line in Exim's order.  ``freeze`` asks that the message be frozen.
+    ``report_text`` is what reports say where ``text`` is for the log alone, as it may
+    name files and commands.
     """
 
     address: RoutedAddress
@@ -122,3 +124,4 @@ class Outcome:
     output: bytes = b""
     took: float = 0.0
     dsn_passed: bool = False
+    report_text: str = ""

@@ -176,19 +176,27 @@ def _own_key(address: RoutedAddress, transport: Transport, message: Message) -> 
 
 
 def _failed(address: RoutedAddress, error: PermanentFailure) -> Outcome:
-    return Outcome(address, Result.FAILED, error.log_text, status=error.status)
+    return Outcome(
+        address,
+        Result.FAILED,
+        error.log_text,
+        status=error.status,
+        report_text=error.text,
+    )
 
 
 def _deferred(address: RoutedAddress, error: Exception) -> Outcome:
-    if not isinstance(error, MTAError):
-        return Outcome(
-            address, Result.DEFERRED, "internal error in the transport", error=-1
-        )
-    facts = error.facts if isinstance(error, TemporaryFailure) else {}
-    return Outcome(
+    outcome = Outcome(
         address,
         Result.DEFERRED,
         str(error),
-        error=facts.get("error", -1),
-        error_name=facts.get("error_name", ""),
+        error=-1,
+        report_text="this system could not deliver it",
     )
+    if isinstance(error, TemporaryFailure):
+        outcome.error = error.facts.get("error", -1)
+        outcome.error_name = error.facts.get("error_name", "")
+        outcome.report_text = error.text
+    elif not isinstance(error, MTAError):
+        outcome.text = "internal error in the transport"
+    return outcome

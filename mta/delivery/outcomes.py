@@ -176,6 +176,9 @@ def from_decision(
     """Return the outcome that a router's refusal or deferral means."""
     address.transport = ""
     status = "5.1.1" if result is Result.FAILED else "4.4.3"
+    is_told = (
+        result is Result.FAILED or decision.user_text or decision.error_name == "lookup"
+    )
     return Outcome(
         address,
         result,
@@ -185,6 +188,7 @@ def from_decision(
         error_name=decision.error_name,
         freeze=decision.freeze,
         local=True,
+        report_text="" if is_told else "the address cannot be routed at this time",
     )
 
 

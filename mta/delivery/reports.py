@@ -329,7 +329,7 @@ def _paragraph(outcome: Outcome) -> str:
         lines.append(f"    (generated from {one_line(top)})")
     if outcome.host is not None:
         lines.append(f"    host {outcome.host}")
-    for line in outcome.text.split("\n"):
+    for line in (outcome.report_text or outcome.text).split("\n"):
         if line.strip():
             lines.append(f"    {one_line(line)}")
     return "\n".join(lines) + "\n"

@@ -49,6 +49,7 @@ def outcomes(batch: Batch, first: Outcome) -> list[Outcome]:
                 local=True,
                 freeze=first.freeze,
                 output=first.output,
+                report_text=first.report_text,
             )
         )
     return found
@@ -72,6 +73,7 @@ def failed(batch: Batch, failure: DeliveryFailure) -> Outcome:
         local=True,
         freeze=failure.facts.get("freeze", False),
         output=failure.facts.get("output", b""),
+        report_text=failure.text,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mta.errors import ExpansionError, TemporaryFailure
@@ -185,23 +185,19 @@ class SMTPTransport(Transport):
             progress.refuse(Problem(Scope.PERMANENT, text, 0, "", "5.6.0"))
             return progress.all_outcomes
         try:
-            prepared = await self.prepare(batch)
-            await self._deliver(batch, progress, prepared)
+            await self._deliver(batch, progress)
         except (TemporaryFailure, ExpansionError) as error:
-            text = getattr(error, "log_text", "") or str(error)
-            progress.refuse(Problem(Scope.HOST, text, -1, "", "4.3.0"))
+            progress.refuse(_own_problem(error))
         took = time.monotonic() - started
         outcomes = progress.all_outcomes
         for outcome in outcomes:
             outcome.took = took
         return outcomes
 
-    async def _deliver(
-        self, batch: Batch, progress: Progress, prepared: Prepared
-    ) -> None:
+    async def _deliver(self, batch: Batch, progress: Progress) -> None:
         context = batch.context
         first = batch.addresses[0]
-        tour = await self._tour(batch, progress, prepared)
+        tour = await self._tour(batch, progress)
         hosts: Sequence[Host] = first.hosts
         problems: list[Problem] = []
         if not hosts or self.hosts_override:
@@ -247,16 +243,14 @@ class SMTPTransport(Transport):
             progress.refuse(Problem(Scope.HOST, empty, -1, "", "4.3.5"))
         return found.hosts, found.problems
 
-    async def _tour(
-        self, batch: Batch, progress: Progress, prepared: Prepared
-    ) -> HostTour:
+    async def _tour(self, batch: Batch, progress: Progress) -> HostTour:
         context = batch.context
         assert self._connections is not None, "attach was not called"
         if self._opener is None:
             self._opener = Opener(self._reactor)
         sending = Sending(
-            prepared=prepared,
-            envelope=self._envelope(batch, prepared),
+            prepare=await self._preparation(batch),
+            envelope=self._envelope(batch),
             recipient_text=self.recipient_text,
             connections=self._connections,
             opener=self._opener,
@@ -265,6 +259,7 @@ class SMTPTransport(Transport):
             messages=self.connection_max_messages,
             recipients=await self.max_rcpt.value(context),
             multi_domain=await self.multi_domain.value(context),
+            size_addition=self.size_addition,
         )
 
         async def settings(host: Host) -> HostSettings:
@@ -284,6 +279,18 @@ class SMTPTransport(Transport):
             retry_after_cutoff=not self.delay_after_cutoff,
         )
 
+    async def _preparation(self, batch: Batch) -> Callable[[], Awaitable[Prepared]]:
+        """Return what gives the content: made anew where host or TLS may be in it."""
+        templates = (*self.headers_add, *self.headers_remove)
+        if any(template.constant is None for template in templates):
+            return lambda: self.prepare(batch)
+        prepared = await self.prepare(batch)
+
+        async def same() -> Prepared:
+            return prepared
+
+        return same
+
     def _time_limits(self) -> TimeLimits:
         if self._limits is None:
             from mta.smtp.client_failure import TimeLimits  # noqa: PLC0415
@@ -296,13 +303,11 @@ class SMTPTransport(Transport):
             )
         return self._limits
 
-    def _envelope(self, batch: Batch, prepared: Prepared) -> Envelope:
+    def _envelope(self, batch: Batch) -> Envelope:
         message = batch.message
-        size = prepared.size + self.size_addition if self.size_addition >= 0 else 0
         return Envelope(
             batch.return_path.text,
             (),
-            size=size,
             body_type=message.body_type,
             smtputf8=message.smtputf8,
             dsn_return=message.dsn_return,
@@ -318,3 +323,9 @@ class SMTPTransport(Transport):
         except OSError as error:
             text = f"failed to lock {name}: {error.strerror}"
             raise TemporaryFailure("local problem", log_text=text) from error
+
+
+def _own_problem(error: TemporaryFailure | ExpansionError) -> Problem:
+    """Return the problem of a setting that cannot be used: for our log alone."""
+    told = error.text if isinstance(error, TemporaryFailure) else "local problem"
+    return Problem(Scope.HOST, str(error), -1, "", "4.3.0", report_text=told)

@@ -63,7 +63,8 @@ class HostTour:
                 or counted >= self.limit
             ):
                 break
-            progress.batch.context.host = host
+            context = progress.batch.context
+            context.host, context.tls_out = host, None
             settings = await self.settings(host)
             if skipped is not None and not self._is_due(settings):
                 skipped.append(settings)

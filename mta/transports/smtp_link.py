@@ -83,6 +83,15 @@ class HostSettings:
             and self.policy.verify is not Verify.REQUIRE
         )
 
+    @property
+    def is_secrecy_hoped_for(self) -> bool:
+        """True where a session in clear is allowed, but worth a line in the log.
+
+        Exim chapter 30: tls_verify_hosts demands nothing of sessions without TLS.
+        """
+        policy = self.policy
+        return policy.start is Start.OFFERED and policy.verify is Verify.REQUIRE
+
     def in_clear(self) -> HostSettings:
         """Return the same without TLS."""
         return replace(self, policy=ClientTLSPolicy(Start.NEVER, Verify.NEVER))
@@ -175,7 +184,8 @@ class Opener:
             session = self._tls.session(settings.policy)
         except TemporaryFailure as error:
             text = f"TLS session: {error.log_text}"
-            raise HostProblem(tls_problem(text)) from error
+            problem = tls_problem(text, report_text=error.text)
+            raise HostProblem(problem) from error
         try:
             await client.begin_tls(session)
         except SessionFailure as failure:

@@ -142,6 +142,7 @@ class OutcomeMaker:
             reply=problem.reply,
             log_fields=list(fields),
             retry_key=key,
+            report_text=problem.report_text,
         )
 
     def fields(self, link: Link, transaction: ClientTransaction) -> list[str]:

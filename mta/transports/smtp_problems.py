@@ -45,8 +45,8 @@ class Scope(Enum):
 class Problem:
     """One failure, as outcomes, logs and retry rules name it.
 
-    ``number`` and ``name`` are those of ``mta.recipient.Outcome``.  ``log_text`` is
-    for the line about the host, where an errno needs words.
+    ``number``, ``name`` and ``report_text`` are those of ``mta.recipient.Outcome``.
+    ``log_text`` is for the line about the host, where an errno needs words.
     """
 
     scope: Scope
@@ -56,6 +56,7 @@ class Problem:
     status: str = ""
     reply: str = ""
     words: str = ""
+    report_text: str = ""
 
     @property
     def log_text(self) -> str:
@@ -114,9 +115,11 @@ def _connect_problem(failure: SessionFailure, host: Host) -> Problem:
     return Problem(Scope.HOST, failure.text, -1, name, "4.4.1")
 
 
-def tls_problem(text: str, number: int = TLS_FAILURE) -> Problem:
+def tls_problem(text: str, number: int = TLS_FAILURE, report_text: str = "") -> Problem:
     """Return the problem of a host with which TLS does not come about."""
-    return Problem(Scope.HOST, text, number, "tls_required", "4.7.5")
+    return Problem(
+        Scope.HOST, text, number, "tls_required", "4.7.5", report_text=report_text
+    )
 
 
 def refusal(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mta.errors import MTAError
 from mta.recipient import RoutedAddress
 from mta.smtp.client_transaction import (
     ClientTransaction,
@@ -41,12 +42,12 @@ class HostBusy(Exception):
 class Sending:
     """One message, ready to go, and the ways of its transport.
 
-    ``messages`` is how many a connection may carry, ``recipients`` how many a
+    ``prepare`` gives the content for the host that was connected to.  ``messages`` is how many a connection may carry, ``recipients`` how many a
     transaction; 0 for any number.  ``lock`` gives the lock of a host that takes a
     single connection, None where it is held.
     """
 
-    prepared: Prepared
+    prepare: Callable[[], Awaitable[Prepared]]
     envelope: Envelope
     recipient_text: Callable[[RoutedAddress], str]
     connections: Connections
@@ -56,6 +57,7 @@ class Sending:
     messages: int = 500
     recipients: int = 100
     multi_domain: bool = True
+    size_addition: int = 1024
 
     async def bring(self, progress: Progress, settings: HostSettings) -> None:
         """Bring what is pending to a host; raise HostBusy."""
@@ -110,8 +112,19 @@ class Sending:
         self, link: Link, progress: Progress, settings: HostSettings
     ) -> bool:
         """Send what is pending; return whether another connection is needed."""
+        if link.tls is None and settings.is_secrecy_hoped_for:
+            progress.log(
+                f"TLS could not be begun: delivering unencrypted to H={settings.host} "
+                "(not in hosts_require_tls)"
+            )
+        progress.batch.context.tls_out = link.tls
         try:
-            is_done, is_good = await self._send(link, progress, settings)
+            prepared = await self.prepare()
+        except MTAError:
+            self.connections.give_back(link)
+            raise
+        try:
+            is_done, is_good = await self._send(link, progress, settings, prepared)
         except BaseException:
             link.client.abort()
             self.connections.drop(link)
@@ -123,7 +136,7 @@ class Sending:
         return not is_done
 
     async def _send(
-        self, link: Link, progress: Progress, settings: HostSettings
+        self, link: Link, progress: Progress, settings: HostSettings, prepared: Prepared
     ) -> tuple[bool, bool]:
         """Return whether all was sent, and whether the connection may be kept."""
         from mta.smtp.client_failure import SessionFailure  # noqa: PLC0415
@@ -132,6 +145,8 @@ class Sending:
         if self.envelope.smtputf8 and "SMTPUTF8" not in offered.keywords:
             progress.refuse(_utf8_problem(settings), settings)
             return True, True
+        if self.size_addition >= 0:
+            self.envelope.size = prepared.size + self.size_addition
         limit = min(self.messages or UNLIMITED, offered.mail_limit or UNLIMITED)
         for addresses in self._groups(link, progress.pending):
             if link.messages >= limit:
@@ -140,7 +155,7 @@ class Sending:
             failure: SessionFailure | None = None
             may_be_dead, link.is_reused = link.is_reused, False
             try:
-                await link.client.deliver(transaction, self.prepared)
+                await link.client.deliver(transaction, prepared)
             except SessionFailure as error:
                 failure = error
             if may_be_dead and _was_dead(transaction, failure):

@@ -94,6 +94,29 @@ class BounceTests(Case):
         self.assertNotIn(b"b@far.example", hidden.body.inline)
         self.assertNotIn(b"b@far.example", hidden.header.content)
 
+    def test_own_affairs(self) -> None:
+        """Files and commands of this machine are not told to strangers."""
+        message = self.rig.message("list@example.com")
+        recipient = message.recipients[0]
+        parent = RoutedAddress(recipient.address, recipient)
+        for target in ("pipe_command", "file_name"):
+            child = RoutedAddress(recipient.address, recipient, parent)
+            setattr(child, target, "/home/joe/secret")
+            outcome = Outcome(
+                child,
+                Result.FAILED,
+                "command returned 1: /home/joe/secret",
+                report_text="local delivery failed",
+            )
+
+            (sent,) = result_of(
+                self.rig.reports.failures(message, [Failed(outcome, message.sender)])
+            )
+
+            self.assertIn(b"    local delivery failed\r\n", sent.body.inline)
+            for octets in (sent.body.inline, sent.header.content):
+                self.assertNotIn(b"secret", octets)
+
     def test_by_errors_address(self) -> None:
         """Each address that gets reports has a bounce of its own."""
         message = self.rig.message("b@far.example")

@@ -10,6 +10,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 from twisted.internet import reactor
+from twisted.internet.error import CannotListenError
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 
 Answering = Callable[[dns.message.Message], "list[bytes]"]
@@ -44,13 +45,22 @@ class NameServer(DatagramProtocol):
         self.asked: list[dns.message.Message] = []
         self.ports: list[int] = []
         self.by_stream = 0
-        here: Any = reactor
-        self._udp = here.listenUDP(0, self, "127.0.0.1")
-        self.address = ("127.0.0.1", self._udp.getHost().port)
         factory = Factory.forProtocol(_Stream)
         factory.noisy = False
         factory.server = self  # type: ignore[attr-defined]
-        self._tcp = here.listenTCP(self.address[1], factory, interface="127.0.0.1")
+        self._udp, self._tcp = self._listen(factory)
+        self.address = ("127.0.0.1", self._udp.getHost().port)
+
+    def _listen(self, factory: Factory) -> tuple[Any, Any]:
+        """Return both ports, of one number: which may be taken for the other."""
+        here: Any = reactor
+        for _ in range(50):
+            tcp = here.listenTCP(0, factory, interface="127.0.0.1")
+            try:
+                return here.listenUDP(tcp.getHost().port, self, "127.0.0.1"), tcp
+            except CannotListenError:
+                tcp.stopListening()
+        raise AssertionError("no number is free for both ports")
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Twisted calls this."""

@@ -26,10 +26,12 @@ HOST_B = Host("b.example", "192.0.2.2", preference=20)
 HOST_C = Host("c.example", "2001:db8::3")
 
 
-def smtp_transport(network: Any, **options: str) -> SMTPTransport:
+def smtp_transport(
+    network: Any, *, language: Any = None, **options: str
+) -> SMTPTransport:
     """Return a transport with options, ready to deliver."""
     driver = SMTPTransport.with_texts(
-        options, language=PlainLanguage(), name="remote_smtp"
+        options, language=language or PlainLanguage(), name="remote_smtp"
     )
     driver.attach(reactor=network, thread_pool=None)
     return driver
@@ -52,7 +54,7 @@ class RelayCase(SynchronousTestCase):
         self.network.servers[host.ip_address, port] = server
         return server
 
-    def transport(self, **options: str) -> SMTPTransport:
+    def transport(self, **options: Any) -> SMTPTransport:
         """Use a transport with options from now on."""
         self.driver = smtp_transport(self.network, **options)
         return self.driver

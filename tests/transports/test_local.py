@@ -47,6 +47,7 @@ class OutcomeTests(SynchronousTestCase):
                 (outcome.text, outcome.error, outcome.error_name, outcome.freeze),
                 ("y", -9, "z", True),
             )
+            self.assertEqual(outcome.report_text, "x")
 
     def test_permanent(self) -> None:
         """A permanent one fails all, output included."""

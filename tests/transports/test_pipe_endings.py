@@ -25,6 +25,7 @@ class EndingTests(PipeCase):
         self.assertEqual(
             outcome.text, "run transport: command returned 5: /bin/sh -c exit 5"
         )
+        self.assertEqual(outcome.report_text, "local delivery failed")
 
     async def test_temporary(self) -> None:
         """Statuses of temp_errors are tried again."""

@@ -191,6 +191,7 @@ class OwnHostsTests(RelayCase):
 
         self.assertIs(outcome.result, Result.DEFERRED)
         self.assertIn("nobody_knows", outcome.text)
+        self.assertEqual(outcome.report_text, "local problem")
 
     def test_protocol(self) -> None:
         """A protocol that nobody speaks is a configuration error."""

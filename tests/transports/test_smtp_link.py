@@ -4,26 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import trustme
 from OpenSSL import SSL
-from twisted.internet import reactor
-from twisted.internet.protocol import Factory, Protocol
-from twisted.trial.unittest import TestCase
 
-from mta.host import Host
+from mta.expand.registry import Language
 from mta.recipient import Outcome, Result
-from mta.testing import FakeHints, MemoryLogs
-from mta.tls.server import ServerTLS, server_context
 from tests.smtp.fake_server import KEYWORDS, FakeServer
-from tests.transports.delivering import batch_of
-from tests.transports.relaying import (
-    HOST_A,
-    HOST_B,
-    RETRY_A,
-    SENDER,
-    RelayCase,
-    smtp_transport,
-)
+from tests.transports.relaying import HOST_A, HOST_B, RETRY_A, RelayCase
 
 REQUIRED = "a TLS session is required, but "
 MODES = {
@@ -201,6 +187,29 @@ class StartTLSTests(TLSCase):
             ["H=a.example [192.0.2.1]: TLS session: no certificate"],
         )
 
+    def test_verification_impossible(self) -> None:
+        """tls_verify_hosts demands no TLS, but going without it is in the log."""
+        self.a.replies["STARTTLS"] = b"554 no\r\n"
+        for keywords in (KEYWORDS, ("STARTTLS", *KEYWORDS)):
+            self.a.keywords = keywords
+            self.transport(tls_verify_hosts="192.0.2.1")
+
+            self.assert_delivered(self.one(hosts=(HOST_A,)))
+
+            self.assertEqual(
+                self.logs.lines.pop(),
+                "TLS could not be begun: delivering unencrypted to "
+                "H=a.example [192.0.2.1] (not in hosts_require_tls)",
+            )
+
+    def test_hope_without_verification(self) -> None:
+        """Nothing is logged of a host in clear of which nothing is demanded."""
+        self.a.keywords = KEYWORDS
+
+        self.assert_delivered(self.one(hosts=(HOST_A,)))
+
+        self.assertEqual(self.logs.lines, [])
+
     def test_neither_list(self) -> None:
         """With both lists empty, verification is demanded of every host."""
         self.transport(tls_try_verify_hosts="")
@@ -250,95 +259,43 @@ class StartTLSTests(TLSCase):
         self.assertTrue(self.is_encrypted)
 
 
-class _ServerProtocol(Protocol):
-    def connectionMade(self) -> None:
-        self.factory.fake.begin()  # type: ignore[union-attr]
-        self.transport.write(b"220 fake\r\n")  # type: ignore[union-attr]
-
-    def dataReceived(self, data: bytes) -> None:
-        fake, transport = self.factory.fake, self.transport  # type: ignore
-        answer, is_over = fake.feed(data)
-        transport.write(answer)
-        if data == b"STARTTLS\r\n":
-            transport.startTLS(self.factory.tls)  # type: ignore[union-attr]
-        if is_over:
-            transport.loseConnection()
-
-
-class RealHandshakeTests(TestCase):
-    """A transport and a server on the loopback, with real certificates."""
+class VariablesTests(TLSCase):
+    """What options see of the session that the content goes out on."""
 
     def setUp(self) -> None:
-        self.authority = trustme.CA()
-        self.trusted = self.mktemp()
-        self.authority.cert_pem.write_to_path(self.trusted)
-        self.factory: Any = Factory.forProtocol(_ServerProtocol)
-        self.factory.noisy = False
-        self.factory.fake = FakeServer(("STARTTLS", *KEYWORDS), STARTTLS=b"220 go\r\n")
-        listening: Any = reactor.listenTCP(  # type: ignore[attr-defined]
-            0, self.factory, interface="127.0.0.1"
-        )
-        self.addCleanup(listening.stopListening)
-        self.host = Host("mx.example", "127.0.0.1", listening.getHost().port)
+        super().setUp()
+        text = "X-To: $host <$tls_out_cipher>"
+        self.transport(language=Language.load(), headers_add=text)
 
-    async def deliver(self, name: str, **options: str) -> Outcome:
-        """Deliver to a server whose certificate is for a name."""
-        context = server_context()
-        self.authority.issue_cert(name).configure_cert(context)
-        self.factory.tls = ServerTLS(context)
-        driver = smtp_transport(reactor, helo_data="me.example", **options)
-        batch = batch_of(sender=SENDER, hosts=[self.host])
-        batch.hints = FakeHints()
-        batch.context.site.logs = MemoryLogs()
-        [outcome] = await driver.deliver(batch)
-        await driver.close()
-        return outcome
+    def test_cipher(self) -> None:
+        """$tls_out_cipher is the session's, $host the host's."""
+        self.assert_delivered(self.one())
 
-    async def test_opportunistic(self) -> None:
-        """A certificate of strangers encrypts, though it is not verified."""
-        outcome = await self.deliver("mx.example")
+        expected = b"X-To: a.example <TLS1.3:TLS_AES_256_GCM_SHA384:256>\r\n"
+        self.assertIn(expected, self.a.messages[0])
+        self.assertIn(f"SIZE={len(self.a.messages[0]) + 1024}", self.a.commands[3])
 
-        self.assertIs(outcome.result, Result.DELIVERED)
-        self.assertTrue(outcome.log_fields[0].startswith("X=TLS1.3:"), outcome)
-        self.assertEqual(outcome.log_fields[1], "CV=no")
+    def test_next_host(self) -> None:
+        """At the next host they are that host's."""
+        self.a.replies["MAIL"] = b"450 later\r\n"
 
-    async def test_verified(self) -> None:
-        """A trusted one for the name of the host counts as verified."""
-        options = {"tls_verify_certificates": self.trusted, "tls_verify_hosts": "*"}
+        self.assert_delivered(self.one(), HOST_B)
 
-        outcome = await self.deliver("mx.example", **options)
+        self.assertIn(b"X-To: b.example <>\r\n", self.b.messages[0])
 
-        self.assertIs(outcome.result, Result.DELIVERED)
-        self.assertEqual(outcome.log_fields[1], "CV=yes")
+    def test_kept_connection(self) -> None:
+        """On a connection kept from an earlier message they are what they were."""
+        self.one()
+        self.one()
 
-    async def test_untrusted(self) -> None:
-        """What must be verified and is not gets nothing."""
-        outcome = await self.deliver("mx.example", tls_verify_hosts="*")
+        self.assertEqual(self.a.connections, 1)
+        self.assertEqual(self.a.messages[0], self.a.messages[1])
 
-        self.assertEqual((outcome.result, outcome.error), (Result.DEFERRED, -37))
-        self.assertEqual(
-            outcome.text,
-            "TLS session: (SSL_connect): certificate verification failed: "
-            "unable to get local issuer certificate",
-        )
-        self.assertEqual(self.factory.fake.messages, [])
+    def test_error(self) -> None:
+        """What cannot be expanded defers, and the connection is kept."""
+        self.transport(language=Language.load(), headers_add="X: ${if >{a}{1}{b}}")
 
-    async def test_other_name(self) -> None:
-        """So does one whose certificate is for another name."""
-        options = {"tls_verify_certificates": self.trusted, "tls_verify_hosts": "*"}
+        outcome = self.one()
 
-        outcome = await self.deliver("other.example", **options)
-
-        self.assertEqual(outcome.text, "TLS session: certificate name mismatch")
-        self.assertEqual(self.factory.fake.messages, [])
-
-    async def test_other_name_unchecked(self) -> None:
-        """Hosts outside tls_verify_cert_hostnames may have any name."""
-        outcome = await self.deliver(
-            "other.example",
-            tls_verify_certificates=self.trusted,
-            tls_verify_hosts="*",
-            tls_verify_cert_hostnames="",
-        )
-
-        self.assertEqual(outcome.log_fields[1], "CV=yes")
+        self.assertIs(outcome.result, Result.DEFERRED)
+        self.assertEqual(self.a.messages, [])

@@ -235,6 +235,15 @@ class MessageErrorTests(RelayCase):
             self.assertEqual(outcome.retry_key, MESSAGE_A)
             self.assertEqual(self.a.connections, before + 1)
 
+    def test_final_reply_lost_and_another_host(self) -> None:
+        """As in Exim, the next host gets it in the same delivery."""
+        self.a.replies["END"] = None
+
+        outcome = self.one()
+
+        self.assert_delivered(outcome, HOST_B)
+        self.assertEqual(self.failed_keys, [MESSAGE_A])
+
     def test_final_reply_lost_on_a_kept_connection(self) -> None:
         """It is the same where the connection had carried a message before."""
         self.assert_delivered(self.one())
