@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import mta
 from mta import lookups, routers, transports
@@ -66,14 +66,34 @@ def expand_strings(assembly: Assembly, arguments: Arguments) -> int:
         for text in arguments.operands:
             print(_expanded(assembly, text))
         return 0
-    prompt = "> " if sys.stdin.isatty() else ""
+    for text in _logical_lines(_prompted_lines()):
+        print(_expanded(assembly, text))
+    return 0
+
+
+def _prompted_lines() -> Iterator[str]:
+    """Give the lines of standard input, asking for each."""
     while True:
-        print(prompt or "> ", end="", flush=True)
+        print("> ", end="", flush=True)
         line = sys.stdin.readline()
         if not line:
             print()
-            return 0
-        print(_expanded(assembly, line.rstrip("\n")))
+            return
+        yield line.rstrip("\n")
+
+
+def _logical_lines(lines: Iterable[str]) -> Iterator[str]:
+    """Join lines that end with a backslash to the next, as in a configuration."""
+    text = ""
+    for line in lines:
+        text += line.lstrip() if text else line
+        if text.endswith("\\"):
+            text = text[:-1]
+            continue
+        yield text
+        text = ""
+    if text:
+        yield text
 
 
 def _expanded(assembly: Assembly, text: str) -> str:
@@ -102,7 +122,7 @@ def _addresses(arguments: Arguments) -> Iterable[str]:
     if arguments.operands:
         yield from arguments.operands
         return
-    for line in sys.stdin:
+    for line in _prompted_lines():
         if line.strip():
             yield line.strip()
 

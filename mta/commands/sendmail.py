@@ -56,8 +56,7 @@ def submit(assembly: Assembly, arguments: Arguments) -> int:
             )
         except NoRecipientsError:
             text = "A message that you sent contained no recipient addresses."
-            desk.complain(arguments, request, text)
-            return EX_NO_RECIPIENTS
+            return desk.complain(arguments, request, text, EX_NO_RECIPIENTS)
         except (BadAddressError, TooLargeError) as error:
             text = f"A message that you sent could not be accepted: {error}"
             return desk.complain(arguments, request, text)
@@ -80,6 +79,8 @@ def deliver(assembly: Assembly, arguments: Arguments, message: Message) -> int:
         return EX_OK
     command = [sys.executable, "-m", "mta", "-C", assembly.configuration.path]
     command += [f"-D{name}={value}" for name, value in arguments.macros.items()]
+    if arguments.verbose:
+        command.append("-v")
     command += ["-Mc", message.message_id]
     foreground = arguments.delivery_mode is DeliveryMode.FOREGROUND
     # The process has nothing of ours but its standard error, and only while
@@ -126,6 +127,7 @@ def make_request(assembly: Assembly, arguments: Arguments, caller: Caller) -> Re
         dot_ends=arguments.dot_ends,
         queue_only=arguments.delivery_mode is DeliveryMode.QUEUE,
         qualify=not arguments.no_qualify,
+        fix_up=not (arguments.suppress_fix_ups and caller.is_trusted),
     )
 
 
@@ -206,10 +208,17 @@ class SubmissionDesk:
         self.store.close()
         self._hints.close()
 
-    def complain(self, arguments: Arguments, request: Request, text: str) -> int:
+    def complain(
+        self,
+        arguments: Arguments,
+        request: Request,
+        text: str,
+        otherwise: int = EX_FAILURE,
+    ) -> int:
         """Tell the caller what is wrong: on standard error, or by a message.
 
-        Returns the exit status (``-oee`` is content with a report that was sent).
+        Returns the exit status (``-oee`` is content with a report that was sent);
+        ``otherwise`` is that of a report that was to be sent and could not be.
         """
         if arguments.error_mode == "p" or not request.sender:
             print(f"mta: {text}", file=sys.stderr)
@@ -227,7 +236,7 @@ class SubmissionDesk:
         )
         if not decision.accepted:
             print(f"mta: {text}", file=sys.stderr)
-            return EX_FAILURE
+            return otherwise
         deliver(self._assembly, arguments, message)
         return EX_OK if arguments.error_mode == "e" else EX_FAILURE
 

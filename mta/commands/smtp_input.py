@@ -199,6 +199,11 @@ def read_batch(assembly: Assembly, arguments: Arguments) -> int:
             print(f"mta: error in a batch of messages: {refusal}", file=sys.stderr)
         if not factory.refusals:
             return EX_OK
+        print(
+            f"mta: {submissions.count} messages before it were accepted, the rest of "
+            "the batch was not read",
+            file=sys.stderr,
+        )
         return EX_FAILURE if submissions.count else EX_NOTHING_ACCEPTED
 
     return with_parts(assembly, work, accepted=submissions.accepted)

@@ -59,7 +59,7 @@ class Request:
     ``sender`` is qualified, or None where the message's own From_ line may say it.
     ``recipients`` are texts with one or more addresses each.  ``extract`` takes
     recipients from To:, Cc: and Bcc: (``-t``).  ``dot_ends``: a lone dot ends the
-    message.
+    message.  Without ``fix_up`` the header section stays as it is.
     """
 
     connection: Connection
@@ -70,6 +70,7 @@ class Request:
     dot_ends: bool = True
     queue_only: bool = False
     qualify: bool = True
+    fix_up: bool = True
 
 
 class LocalInput:
@@ -164,8 +165,8 @@ class LocalSubmission:
     ) -> tuple[Message, Decision]:
         """Accept or refuse a message; its id is in the message.
 
-        Raises NoRecipientsError, BadAddressError, TooLargeError; ``read`` is called for octets until
-        it gives none.
+        Raises NoRecipientsError, BadAddressError, TooLargeError; ``read`` is called
+        for octets until it gives none.
         """
         content = LocalInput(read, dot_ends=request.dot_ends)
         header = content.header(self._acceptance.options.header_maxsize)
@@ -173,6 +174,7 @@ class LocalSubmission:
         section = HeaderSection(header.replace(b"\n", b"\r\n"))
         message = Message(sender=sender, queue_only=request.queue_only)
         transaction = Transaction(self._site, request.connection, message)
+        transaction.controls.suppress_local_fixups = not request.fix_up
         message.recipients = [
             Recipient(address) for address in self._recipients(request, section)
         ]
