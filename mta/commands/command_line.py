@@ -195,8 +195,10 @@ def run() -> None:
     open_standard_streams()
     try:
         status = main(sys.argv)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         # Ends as a program does that knows nothing of the signal.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+        number = interrupt.args[0] if interrupt.args else signal.SIGINT
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+        raise
     sys.exit(status)

@@ -211,16 +211,18 @@ def read_batch(assembly: Assembly, arguments: Arguments) -> int:
 
 async def _feed(protocol: Any) -> None:
     """Give standard input to a protocol, no faster than it can take it."""
-    from twisted.internet.task import deferLater  # noqa: PLC0415 - start-up time
+    from mta.reception.local_session import (  # noqa: PLC0415 - start-up time
+        SilentTransport,
+        StandardInput,
+    )
 
-    from mta.reception.local_session import SilentTransport  # noqa: PLC0415
-
+    standard_input = StandardInput(_reactor())
     transport = SilentTransport(protocol)
     protocol.makeConnection(transport)
     last = b""
     while transport.is_open:
-        while transport.is_paused:
-            await deferLater(_reactor(), 0.001, lambda: None)
+        await transport.when_wanted()
+        await standard_input.when_readable()
         octets = os.read(0, CHUNK)
         if not octets:
             break

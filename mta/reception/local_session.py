@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.address import IPv4Address
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol, IReadDescriptor
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -190,7 +191,7 @@ class SilentTransport:
     def __init__(self, protocol: BatchProtocol) -> None:
         self._protocol = protocol
         self.is_open = True
-        self.is_paused = False
+        self._wanted: Deferred[None] | None = None
 
     def getPeer(self) -> IPv4Address:
         """Return an address that stands for none."""
@@ -203,11 +204,21 @@ class SilentTransport:
 
     def pauseProducing(self) -> None:
         """Ask for no further input."""
-        self.is_paused = True
+        if self._wanted is None:
+            self._wanted = Deferred()
 
     def resumeProducing(self) -> None:
         """Ask for input."""
-        self.is_paused = False
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            wanted.callback(None)
+
+    async def when_wanted(self) -> None:
+        """Wait until input is asked for, or the session is over."""
+        while self._wanted is not None and self.is_open:
+            turn: Deferred[None] = Deferred()
+            self._wanted.addCallback(turn.callback)
+            await turn
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """Nothing is ever held back."""
@@ -219,6 +230,40 @@ class SilentTransport:
         """End the session."""
         if self.is_open:
             self.is_open = False
+            self.resumeProducing()
             self._protocol.connectionLost(connectionDone)
 
     abortConnection = loseConnection
+
+
+@implementer(IReadDescriptor)
+class StandardInput:
+    """Tells when standard input can be read, so that the reactor need not stand still."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._readable: Deferred[None] = Deferred()
+
+    async def when_readable(self) -> None:
+        """Wait until there is input, or its end."""
+        self._readable = Deferred()
+        self._reactor.addReader(self)
+        await self._readable
+
+    def fileno(self) -> int:
+        """Return the number of standard input."""
+        return 0
+
+    def logPrefix(self) -> str:
+        """Return a name for what goes wrong."""
+        return "standard input"
+
+    def doRead(self) -> None:
+        """There is input."""
+        self._reactor.removeReader(self)
+        self._readable.callback(None)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor cannot watch it any more: reading will tell why."""
+        if not self._readable.called:
+            self._readable.callback(None)
