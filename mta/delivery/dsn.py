@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mta.message import Message
-from mta.recipient import Outcome
+from mta.recipient import Outcome, Result
 from mta.transports.base import mail_date
 
 DIAGNOSTIC_LIMIT = 900
@@ -178,7 +178,8 @@ def status_of(action: Action, outcome: Outcome) -> str:
         status = match[1]
     if status[:1] == wanted:
         return status
-    if action is Action.FAILED and status[:1] == "4":
+    has_expired = status[:1] == "4" or outcome.result is Result.DEFERRED
+    if action is Action.FAILED and has_expired:
         return EXPIRED
     return f"{wanted}.0.0"
 

@@ -83,6 +83,7 @@ class MemoryStore:
         self.durable: dict[str, Message] = {}
         self.next_tries: dict[str, float | None] = {}
         self.claimed: set[str] = set()
+        self.chosen: set[str] = set()
         self.broken: set[str] = set()
         self._number = 0
 
@@ -135,6 +136,7 @@ class MemoryStore:
 
     async def claim(self, message_id: str) -> Message | None:
         found = self.durable.get(message_id)
+        self.chosen.discard(message_id)
         if found is None or message_id in self.claimed:
             return None
         self.claimed.add(message_id)
@@ -157,16 +159,19 @@ class MemoryStore:
         for message_id, message in self.durable.items():
             due = self.next_tries[message_id]
             is_due = (not timed_only if due is None else due <= now) or force
-            if message_id in self.claimed or not is_due:
+            if message_id in self.claimed | self.chosen or not is_due:
                 continue
             if message.frozen and not frozen:
                 continue
             if match is None or match(message):
                 found.append(message_id)
+        self.chosen.update(found[:limit])
         return found[:limit]
 
     async def release(self, message_ids: Iterable[str]) -> None:
-        self.claimed.difference_update(message_ids)
+        released = set(message_ids)
+        self.claimed -= released
+        self.chosen -= released
 
     async def earliest_try(self) -> float | None:
         times = [
