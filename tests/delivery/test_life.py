@@ -67,7 +67,7 @@ class DeadHostTests(LifeCase):
         growing = [1.0, 1.5, 2.25, 3.375, 5.06, 7.59]
         expected = [*[0.25] * 9, *growing, *[6.0] * 10]
         for gap, wanted in zip(gaps, expected, strict=False):
-            self.assertAlmostEqual(gap, wanted, delta=0.1, msg=str(gaps))
+            self.assertApproximates(gap, wanted, 0.1, str(gaps))
         self.assertGreater(self.tries[-1], 4 * 24)
         self.assertLess(self.tries[-1], 4 * 24 + 6.1)
         subjects = [str(report["Subject"]) for report in self.reports()]
