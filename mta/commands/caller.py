@@ -53,6 +53,25 @@ def may_administer(assembly: Assembly) -> bool:
     return False
 
 
+def may_queue(assembly: Assembly) -> bool:
+    """Return whether the caller can add to the spool; tell one who cannot.
+
+    Exim's program always can, being set-uid; a Python program cannot be that.
+    """
+    place = os.path.join(assembly.spool, "queue")
+    while not os.path.exists(place):
+        place = os.path.dirname(place)
+    if os.access(place, os.W_OK | os.X_OK):
+        return True
+    owner = login_name(os.stat(place).st_uid)
+    print(
+        f"mta: only {owner} may write to the spool {assembly.spool}: send the message "
+        "by SMTP to the daemon instead, or run this command as that user",
+        file=sys.stderr,
+    )
+    return False
+
+
 def _names(assembly: Assembly, option: object) -> list[str]:
     if option is None:
         return []

@@ -12,7 +12,7 @@ from importlib import import_module
 from mta import start_up
 from mta.assembly import Assembly, assemble
 from mta.commands.arguments import Arguments, Mode, UsageError, parse_arguments
-from mta.commands.caller import may_administer
+from mta.commands.caller import may_administer, may_queue
 from mta.commands.streams import (
     discard_output,
     flush_output,
@@ -106,6 +106,7 @@ _FOR_ADMINISTRATORS = frozenset(
         Mode.SHOW_LOG,
     }
 )
+_ADDING = frozenset({Mode.SUBMIT, Mode.SMTP, Mode.BATCH_SMTP})
 
 
 def main(words: list[str]) -> int:
@@ -159,6 +160,8 @@ def _run(arguments: Arguments) -> int:
         command = _command(arguments.mode)
         start_up.finish()
         if arguments.mode in _FOR_ADMINISTRATORS and not may_administer(assembly):
+            return 1
+        if arguments.mode in _ADDING and not may_queue(assembly):
             return 1
         status = command(assembly, arguments)
         flush_output()

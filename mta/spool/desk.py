@@ -47,8 +47,16 @@ class QueueDesk:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a spool at all."""
-        return os.path.exists(os.path.join(self._directory, "queue.db"))
+        """Whether there is a spool at all.  Raises SpoolError where none may look."""
+        try:
+            os.stat(os.path.join(self._directory, "queue.db"))
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise SpoolError(
+                f"cannot look into the spool {self._directory}: {error.strerror}"
+            ) from error
+        return True
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
