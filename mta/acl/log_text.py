@@ -8,11 +8,12 @@ from mta.interfaces import ILogs
 
 
 def host_and_ident(connection: Connection, logs: ILogs) -> str:
-    """Return ``H=name [ip] I=[ip]:port U=ident``, as far as it is known."""
+    """Return ``H=name [ip]:port I=[ip]:port U=ident``, as far as it is known."""
     if not connection.peer_address:
         user = connection.ident or connection.caller_login
         return f"U={user}" if user else "H=localhost"
-    text = f"H={sender_fullhost(connection)}"
+    with_port = logs.selects("incoming_port")
+    text = f"H={sender_fullhost(connection, with_port=with_port)}"
     if connection.local_address and logs.selects("incoming_interface"):
         text += f" I=[{connection.local_address}]:{connection.local_port}"
     if connection.ident:
