@@ -9,6 +9,7 @@ from mta.delivery.grouping import Group, errors_path
 from mta.delivery.outcomes import RETRY_TIME_NOT_REACHED
 from mta.delivery.progress import Delivered, Failed, Progress, Waiting
 from mta.delivery.retry import BatchHints, Prospect, Retry, is_address_key
+from mta.delivery.retry_keys import own_key, own_keys
 from mta.errors import MTAError, PermanentFailure, TemporaryFailure
 from mta.expand.context import Context, Site
 from mta.interfaces import ILogs
@@ -49,12 +50,12 @@ class BatchDelivery:
             if outcome.freeze:
                 progress.freeze = progress.freeze or ""
             if outcome.result is Result.DELIVERED:
-                self._forget(hints, outcome.address, message)
+                _forget(hints, outcome.address, one.transport, message)
                 first = not any(isinstance(result, Delivered) for result in results)
                 path = batch.return_path
                 results.append(Delivered(outcome, path, first, message.size))
             elif outcome.result is Result.FAILED:
-                self._forget(hints, outcome.address, message)
+                _forget(hints, outcome.address, one.transport, message)
                 path = errors_path(message, outcome.address)
                 results.append(Failed(outcome, path))
             else:
@@ -125,13 +126,6 @@ class BatchDelivery:
         error = TemporaryFailure("the transport did not say what became of it")
         return [*outcomes, *(_deferred(address, error) for address in missing)]
 
-    def _forget(
-        self, hints: BatchHints, address: RoutedAddress, message: Message
-    ) -> None:
-        key = f"T:{address.address.key}"
-        hints.succeeded(key)
-        hints.succeeded(f"{key}:{message.sender.text}")
-
     async def _prospect(
         self,
         hints: BatchHints,
@@ -151,7 +145,7 @@ class BatchDelivery:
             if outcome.error in RETRY_TIME_NOT_REACHED:
                 # No host failed or was passed over: all are busy with others.
                 return Prospect(False, self._retry.now() + BUSY_SECONDS)
-        own = _own_key(outcome.address, transport, message)
+        own = own_key(outcome.address, transport, message.sender)
         hints.failed(
             own,
             domain=outcome.address.domain,
@@ -164,15 +158,11 @@ class BatchDelivery:
         return hints.prospect(own)
 
 
-def _own_key(address: RoutedAddress, transport: Transport, message: Message) -> str:
-    """Return the key of an address's own hint (Exim chapter 32)."""
-    if not transport.is_remote:
-        by_address = transport.retry_use_local_part is not False
-        return f"T:{address.address.key if by_address else address.domain}"
-    key = f"T:{address.address.key}"
-    if getattr(transport, "address_retry_include_sender", True):
-        return f"{key}:{message.sender.text}"
-    return key
+def _forget(
+    hints: BatchHints, address: RoutedAddress, transport: Transport, message: Message
+) -> None:
+    for key in own_keys(address, transport, message.sender):
+        hints.succeeded(key)
 
 
 def _failed(address: RoutedAddress, error: PermanentFailure) -> Outcome:

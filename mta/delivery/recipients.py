@@ -10,6 +10,7 @@ from mta.delivery.outcomes import from_decision
 from mta.delivery.progress import Failed, Progress, Waiting, done_keys
 from mta.delivery.queue_options import QueueOptions
 from mta.delivery.retry import BatchHints, Prospect, Retry
+from mta.delivery.retry_keys import own_keys
 from mta.delivery.routing import RouterChain, Routes, address_to_route
 from mta.errors import MTAError
 from mta.expand.context import Context, Site
@@ -185,7 +186,10 @@ class RecipientRouting:
             transport = self._transports.get(address.transport)
             if transport is None:
                 progress.waiting.append(self._without_transport(progress, address))
-            elif progress.queue_running and not self._is_due(address, hints, progress):
+            elif progress.queue_running and not all(
+                hints.is_due(key)
+                for key in own_keys(address, transport, progress.message.sender)
+            ):
                 outcome = Outcome(
                     address,
                     Result.DEFERRED,
@@ -197,13 +201,6 @@ class RecipientRouting:
             else:
                 wanted.append(address)
         return wanted
-
-    def _is_due(
-        self, address: RoutedAddress, hints: BatchHints, progress: Progress
-    ) -> bool:
-        key = f"T:{address.address.key}"
-        sender = progress.message.sender.text
-        return hints.is_due(key) and hints.is_due(f"{key}:{sender}")
 
     def _without_transport(self, progress: Progress, address: RoutedAddress) -> Waiting:
         name = address.transport

@@ -66,10 +66,11 @@ async def _tls_policy(
 ) -> ClientTLSPolicy:
     if transport.protocol in ("smtps", "submissions"):
         start = Start.ON_CONNECT
+    elif await _matches(transport.hosts_require_tls, host, context):
+        # Before the other list: what must not go in clear never does.
+        start = Start.REQUIRED
     elif await _matches(transport.hosts_avoid_tls, host, context):
         return ClientTLSPolicy(Start.NEVER, Verify.NEVER)
-    elif await _matches(transport.hosts_require_tls, host, context):
-        start = Start.REQUIRED
     else:
         start = Start.OFFERED
     verify = Verify.NEVER

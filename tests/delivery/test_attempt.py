@@ -312,6 +312,32 @@ class DeferredTests(SynchronousTestCase):
         result_of(rig.attempt.deliver(message, queue_running=True))
         self.assertIn("Completed", rig.logs.lines)
 
+    def test_local_domain_waits(self) -> None:
+        """Without retry_use_local_part a failure holds back the whole domain."""
+        for by_address, tried in ((None, 2), (False, 1)):
+            rig = Rig()
+            rig.router.target = "local"
+            rig.local.retry_use_local_part = by_address
+            rig.local.table["a@here.example"] = refusing(Result.DEFERRED, "full")
+            result_of(rig.attempt.deliver(rig.message("a@here.example")))
+
+            result_of(
+                rig.attempt.deliver(rig.message("b@here.example"), queue_running=True)
+            )
+
+            self.assertEqual(len(rig.local.batches), tried)
+
+    def test_local_domain_is_forgotten(self) -> None:
+        """A delivery to the domain ends that."""
+        self.rig.router.target = "local"
+        self.rig.local.retry_use_local_part = False
+        self.rig.local.table["a@here.example"] = refusing(Result.DEFERRED, "full")
+        result_of(self.rig.attempt.deliver(self.rig.message("a@here.example")))
+
+        result_of(self.rig.attempt.deliver(self.rig.message("b@here.example")))
+
+        self.assertEqual(self.rig.hints.values, {})
+
     def test_routing_waits_in_queue_runs_only(self) -> None:
         """The retry time of a domain's routing counts in queue runs alone."""
         self.rig.router.table["a@far.example"] = Decision(

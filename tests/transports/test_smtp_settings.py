@@ -43,6 +43,8 @@ class SettingsTests(RelayCase):
         self.assertIs(self.policy(hosts_require_tls="*").start, Start.REQUIRED)
         self.assertIs(self.policy(hosts_avoid_tls="192.0.2.0/24").start, Start.NEVER)
         self.assertIs(self.policy(protocol="smtps").start, Start.ON_CONNECT)
+        both = self.policy(hosts_require_tls="*", hosts_avoid_tls="*")
+        self.assertIs(both.start, Start.REQUIRED)
 
     def test_verify(self) -> None:
         """What becomes of certificates that cannot be verified."""
