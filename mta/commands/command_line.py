@@ -196,6 +196,8 @@ def _command(mode: Mode) -> _Command:
 def run() -> None:
     """Entry point of the console script."""
     open_standard_streams()
+    # Whatever the caller's is: what the spool's owner makes is the owner's to read.
+    os.umask(0o022)
     try:
         status = main(sys.argv)
     except KeyboardInterrupt as interrupt:

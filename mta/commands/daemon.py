@@ -17,7 +17,7 @@ def start(assembly: Assembly, arguments: Arguments) -> int:
     if not may_administer(assembly):
         return 1
     words = ["twistd", *_twistd_options(assembly, arguments), "mta"]
-    words += ["--config", assembly.configuration.path]
+    words += ["--config", os.path.abspath(assembly.configuration.path)]
     for name, value in arguments.macros.items():
         words += ["--define", f"{name}={value}"]
     if arguments.listen is not None:

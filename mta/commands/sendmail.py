@@ -77,7 +77,9 @@ def deliver(assembly: Assembly, arguments: Arguments, message: Message) -> int:
     queue_only = assembly.configuration.main(QueueOptions).queue_only
     if arguments.delivery_mode is DeliveryMode.QUEUE or queue_only:
         return EX_OK
-    command = [sys.executable, "-m", "mta", "-C", assembly.configuration.path]
+    # -P: code is not looked for where the caller happens to stand.
+    command = [sys.executable, "-P", "-m", "mta"]
+    command += ["-C", os.path.abspath(assembly.configuration.path)]
     command += [f"-D{name}={value}" for name, value in arguments.macros.items()]
     if arguments.verbose:
         command.append("-v")
