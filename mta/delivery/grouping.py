@@ -47,8 +47,9 @@ def group(
 ) -> list[Group]:
     """Return the deliveries to make, local ones first (Exim chapter 3).
 
-    Remote addresses with equal hosts go together; local ones one by one, unless
-    the transport's ``batch_max`` lets several go.
+    Remote addresses with equal hosts go together, as many as ``max_rcpt`` lets and
+    domains mixed where ``multi_domain`` lets them, so that a transport's options may
+    depend on what all have; local ones one by one, unless ``batch_max`` lets several.
     """
     groups: list[Group] = []
     open_groups: dict[tuple[Any, ...], Group] = {}
@@ -56,7 +57,7 @@ def group(
         transport = transports[address.transport]
         path = errors_path(message, address)
         limit = _limit(transport, address)
-        key = _key(address, path) if limit != 1 else ()
+        key = _key(address, path, transport) if limit != 1 else ()
         found = open_groups.get(key) if key else None
         if found is None:
             found = Group(transport, path)
@@ -73,7 +74,10 @@ def group(
 def _limit(transport: Transport, address: RoutedAddress) -> int:
     """Return how many addresses go together; 0 stands for any number."""
     if transport.is_remote:
-        return 0
+        max_rcpt = getattr(transport, "max_rcpt", None)
+        # One that is not constant limits the transactions, but not the deliveries.
+        constant: int | None = None if max_rcpt is None else max_rcpt.constant
+        return constant or 0
     if address.pipe_command or address.file_name or address.reply_text is not None:
         return 1
     batch_max: int = getattr(transport, "batch_max", 1)
@@ -91,7 +95,16 @@ def _depends_on_local_part(transport: Transport) -> bool:
     )
 
 
-def _key(address: RoutedAddress, path: Address) -> tuple[Any, ...]:
+def _has_many_domains(transport: Transport) -> bool:
+    """Return whether one delivery may be for several domains, whatever they are."""
+    multi_domain = getattr(transport, "multi_domain", None)
+    return multi_domain is None or multi_domain.constant is True
+
+
+def _key(
+    address: RoutedAddress, path: Address, transport: Transport
+) -> tuple[Any, ...]:
+    is_mixed = address.hosts and _has_many_domains(transport)
     return (
         address.transport,
         tuple(address.hosts),
@@ -103,5 +116,5 @@ def _key(address: RoutedAddress, path: Address) -> tuple[Any, ...]:
         address.group,
         address.home,
         address.current_directory,
-        None if address.hosts else address.domain,
+        None if is_mixed else address.domain,
     )

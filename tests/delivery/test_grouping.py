@@ -9,6 +9,8 @@ from mta.delivery.grouping import errors_path, group
 from mta.host import Host
 from mta.message import Message, Recipient
 from mta.recipient import RoutedAddress
+from mta.testing import PlainLanguage
+from mta.transports.smtp import SMTPTransport
 from tests.delivery.fakes import TableTransport
 
 
@@ -57,6 +59,36 @@ class GroupTests(SynchronousTestCase):
         )
 
         self.assertEqual(sizes, [("remote", 1), ("remote", 1)])
+
+    def relayed(self, **options: str) -> list[tuple[str, int]]:
+        """Return the deliveries of an smtp transport for three addresses."""
+        self.transports["smtp"] = SMTPTransport.with_texts(
+            options, language=PlainLanguage(), name="smtp"
+        )
+        hosts = [Host("mx", "192.0.2.1")]
+        return self.sizes(
+            *(
+                address(text, "smtp", hosts=hosts)
+                for text in ("a@x.example", "b@x.example", "c@y.example")
+            )
+        )
+
+    def test_smtp(self) -> None:
+        """An smtp transport has one delivery for all, unless its options say no.
+
+        What must be one address or one domain is so for every expansion.
+        """
+        for options, counts in (
+            ({}, [3]),
+            ({"max_rcpt": "0"}, [3]),
+            ({"max_rcpt": "2"}, [2, 1]),
+            ({"max_rcpt": "1"}, [1, 1, 1]),
+            ({"max_rcpt": "$limit"}, [3]),
+            ({"multi_domain": "false"}, [2, 1]),
+            ({"multi_domain": "$which"}, [2, 1]),
+        ):
+            found = [count for _, count in self.relayed(**options)]
+            self.assertEqual(found, counts, options)
 
     def test_differences(self) -> None:
         """Another return path or another header change is another delivery."""
