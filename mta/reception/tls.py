@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from mta.tls.certificates import SelfSigned
     from mta.tls.server import ServerTLS
+    from mta.tls.staples import Staples
 
 _LOOK_AGAIN = 5.0
 _REMEMBERED = 64
@@ -51,6 +52,12 @@ class TLSOptions(Configurable):
     )
     tls_privatekey = Option(
         Expanded, None, "PEM files of the keys; by default in the certificates' files."
+    )
+    tls_ocsp_file = Option(
+        Expanded,
+        None,
+        "Files with the OCSP responses that are stapled, one for each certificate; "
+        "in DER, after PEM in PEM.",
     )
     tls_verify_hosts = Option(
         HostList, None, "Hosts that must have a certificate, if they use TLS."
@@ -75,10 +82,14 @@ class _Wanted(NamedTuple):
     keys: str = ""
     ciphers: str = ""
     authorities: str = ""
+    responses: str = ""
 
     @property
     def files(self) -> list[str]:
-        """Every file that is read for it."""
+        """Every file that is read for it, but for OCSP responses.
+
+        These are looked at whenever a client asks for one.
+        """
         found = [*split_list(self.certificates), *split_list(self.keys)]
         return [*found, self.authorities] if self.authorities else found
 
@@ -133,6 +144,8 @@ class ServerCertificates:
                 options.tls_certificate,
                 options.tls_privatekey,
                 options.tls_require_ciphers,
+                None,
+                options.tls_ocsp_file,
             )
         ]
         if options.tls_certificate is None:
@@ -205,6 +218,7 @@ class ServerCertificates:
             await _expanded(options.tls_privatekey, context),
             await _expanded(options.tls_require_ciphers, context),
             authorities,
+            await _expanded(options.tls_ocsp_file, context),
         )
 
     def _for_server_name(
@@ -266,14 +280,30 @@ class ServerCertificates:
         if wanted.authorities:
             server.trust(context, wanted.authorities)
         if wanted.certificates:
-            certificates.use_files(
-                context, split_list(wanted.certificates), split_list(wanted.keys)
-            )
+            paths = split_list(wanted.certificates)
+            certificates.use_files(context, paths, split_list(wanted.keys))
+            server.staple(context, self._staples(paths, wanted.responses))
             return context
         if self._made is None or self._made.expires <= now:
             self._made = certificates.make_self_signed(self._host_name, now)
         certificates.use_self_signed(context, self._made)
+        server.staple(context, None)
         return context
+
+    def _staples(self, certificates: list[str], responses: str) -> Staples:
+        from mta.tls import staples  # noqa: PLC0415 - start-up time
+
+        try:
+            return staples.load_staples(
+                certificates,
+                staples.staple_files(split_list(responses)),
+                logs=self._logs,
+                clock=self._clock,
+            )
+        except OSError as error:
+            # It was there a moment ago, when OpenSSL read it.
+            text = f"cert/key setup: cert={error.filename}: {error.strerror}"
+            raise TemporaryFailure(_UNAVAILABLE, log_text=text) from error
 
 
 def _depends_on_server_name(text: str) -> bool:

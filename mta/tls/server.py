@@ -17,6 +17,7 @@ from mta.taint import Tainted
 from mta.tls.certificates import reason_of, subject_of
 from mta.tls.client import SSL_REASONS, standard_cipher_name
 from mta.tls.policy import Verify
+from mta.tls.staples import Staples
 
 
 def server_context(ciphers: str = "") -> SSL.Context:
@@ -64,21 +65,35 @@ def trust(context: SSL.Context, certificates: str) -> None:
         ) from error
 
 
-_CHOICES: WeakKeyDictionary[SSL.Connection, Callable[[str], SSL.Context]] = (
-    WeakKeyDictionary()
-)
-"""Who chooses by server name, for each connection that has not ended.
+_SESSIONS: WeakKeyDictionary[SSL.Connection, ServerTLS] = WeakKeyDictionary()
+"""What is to be known of each connection that has not ended.
 
 OpenSSL asks by the context, which connections share; a connection's application data
 are Twisted's.
 """
 
 
+def staple(context: SSL.Context, staples: Staples | None) -> None:
+    """Let a context answer clients that ask for an OCSP response (RFC 6066)."""
+    context.set_ocsp_server_callback(_status_requested, staples)
+
+
+def _status_requested(connection: SSL.Connection, staples: Staples | None) -> bytes:
+    octets = b""
+    if staples is not None:
+        octets = staples.octets_for(connection.get_certificate(as_cryptography=True))
+    session = _SESSIONS.get(connection)
+    if session is not None:
+        session.ocsp = 4 if octets else 1
+    return octets
+
+
 def _server_named(connection: SSL.Connection) -> None:
-    choose = _CHOICES.pop(connection, None)
+    session = _SESSIONS.get(connection)
     server_name = connection.get_servername()
-    if choose is None or not server_name:
+    if session is None or session.choose is None or not server_name:
         return
+    choose, session.choose = session.choose, None
     try:
         context = choose(server_name.decode("ascii", "replace"))
     except Exception:
@@ -94,7 +109,8 @@ class ServerTLS:
 
     ``choose`` gives the context for the host name that the client asks for (SNI), if
     that matters.  ``problem`` says what is wrong with the client's certificate, empty
-    where nothing is.
+    where nothing is.  ``ocsp`` is 0 where the client asks for no OCSP response, 1 where
+    there is none for it, 4 where it is sent one.
     """
 
     def __init__(
@@ -106,13 +122,13 @@ class ServerTLS:
         self.context = context
         self.verify = verify
         self.problem = ""
-        self._choose = choose
+        self.ocsp = 0
+        self.choose = choose
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """Twisted calls this for the connection to negotiate on."""
         connection = SSL.Connection(self.context, None)
-        if self._choose is not None:
-            _CHOICES[connection] = self._choose
+        _SESSIONS[connection] = self
         if self.verify is not Verify.NEVER:
             mode = SSL.VERIFY_PEER
             if self.verify is Verify.REQUIRE:
@@ -146,6 +162,7 @@ class ServerTLS:
             sni=name,
             peer_dn=Tainted(_subject(certificate)) if certificate else "",
             verified=certificate is not None and not self.problem,
+            ocsp=self.ocsp,
             peer_certificate=certificate,
             our_certificate=connection.get_certificate(as_cryptography=True),
             on_connect=on_connect,
