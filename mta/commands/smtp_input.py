@@ -123,6 +123,7 @@ def _serve(
         waits_for_replies=remote is not None,
         seen_sender=_seen_sender(assembly, arguments, caller),
         ended=lambda: ended.callback(None),
+        qualifies=not arguments.no_qualify,
     )
     return ended
 
@@ -161,7 +162,7 @@ def _seen_sender(
     is_remote = _remote_client() is not None
 
     def seen(sender: Address) -> Address:
-        if sender and not sender.domain:
+        if sender and not sender.domain and not (is_remote or arguments.no_qualify):
             sender = sender._replace(domain=assembly.site.qualify_domain)
         if is_remote or caller.is_trusted or sender == NULL_PATH:
             return sender

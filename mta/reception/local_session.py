@@ -21,7 +21,7 @@ from mta.reception.protocol import ESMTPProtocol
 from mta.reception.server import ESMTPFactory
 from mta.reception.transaction import Decision, Transaction
 from mta.smtp.reply import Reply
-from mta.smtp.server_states import Event, MailReceived, State
+from mta.smtp.server_states import Event, MailReceived, RecipientReceived, State
 
 
 @implementer(IHalfCloseableProtocol)
@@ -106,8 +106,9 @@ class LocalSMTPFactory(ESMTPFactory):
     """Serves one local program.
 
     ``seen_sender`` gives the sender that stands for the one that MAIL names: a
-    caller who is not trusted sends as himself.  ``ended`` is called once, when the
-    session and all that it decided is over.
+    caller who is not trusted sends as himself.  Where it ``qualifies``, addresses of a
+    program of this host need no domain.  ``ended`` is called once, when the session and
+    all that it decided is over.
     """
 
     protocol = LocalSMTPProtocol
@@ -121,6 +122,7 @@ class LocalSMTPFactory(ESMTPFactory):
         waits_for_replies: bool,
         seen_sender: Callable[[Address], Address],
         ended: Callable[[], None],
+        qualifies: bool = True,
     ) -> None:
         """Say who the program is, before its protocol is built."""
         self.connection = connection
@@ -128,6 +130,7 @@ class LocalSMTPFactory(ESMTPFactory):
         # A program at the other end of a pipe writes all it has to say.
         self.rules = self.rules._replace(enforce_synchronization=waits_for_replies)
         self._seen_sender = seen_sender
+        self._qualifies = qualifies and not connection.peer_address
         self._ended = ended
         self._has_ended = False
 
@@ -141,6 +144,11 @@ class LocalSMTPFactory(ESMTPFactory):
             parameters = event.parameters
             sender = self._seen_sender(parameters.sender)
             return MailReceived(replace(parameters, sender=sender))
+        if isinstance(event, RecipientReceived) and self._qualifies:
+            address = event.parameters.address
+            if not address.domain:
+                address = address._replace(domain=self.shared.site.qualify_recipient)
+                return RecipientReceived(replace(event.parameters, address=address))
         return event
 
     def session_ended(self) -> None:

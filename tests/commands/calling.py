@@ -35,6 +35,7 @@ wait:
   driver = redirect
   domains = later.test
   data = :defer: try again
+  allow_defer
 lost:
   driver = redirect
   domains = lost.test

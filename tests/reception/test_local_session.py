@@ -72,6 +72,18 @@ class DialogueTests(LocalCase):
             "<= bob@x.example U=alice P=local-smtp S=", self.server.logs.lines[-1]
         )
 
+    def test_unqualified_recipient(self) -> None:
+        """A recipient without a domain is of the domain for such."""
+        transport = self.connect()
+
+        self.protocol.dataReceived(b"MAIL FROM:<>\r\nRCPT TO:<bob>\r\n")
+
+        codes = [line[:3] for line in transport.take().splitlines()]
+        self.assertEqual([b"250", b"250"], codes)
+        (recipient,) = self.protocol.conversation.transaction.message.recipients
+        domain = self.factory.shared.site.qualify_recipient
+        self.assertEqual(f"bob@{domain}", str(recipient.address))
+
     def test_completed(self) -> None:
         """Its message is completed as any that is submitted."""
         self.connect()
