@@ -25,6 +25,7 @@ from mta.assembly import (
 from mta.errors import ConfigurationError, MTAError
 from mta.options import parse_interval
 from mta.parts import build_certificates, build_factories, build_parts, make_places
+from mta.reactor_turns import serve_directly
 from mta.reception.listener import Listener, listening_places
 from mta.reception.options import ListenerOptions
 
@@ -115,6 +116,7 @@ class MTAService(MultiService):
         super().__init__()  # type: ignore[no-untyped-call]
         self.assembly = assembly
         self._options = options
+        self._reactor = reactor
         self._interval: str | None = options["queue-interval"]
         self._parts = build_parts(assembly, reactor, queue_interval=self._interval)
         self._certificates = build_certificates(assembly)
@@ -155,6 +157,7 @@ class MTAService(MultiService):
             for warning in self.assembly.configuration.warnings:
                 self.assembly.logs.main(f"Warning: {warning}")
             super().startService()  # type: ignore[no-untyped-call]
+        serve_directly(self._reactor)
         start_up.finish()
         for line in self._introduction():
             self.assembly.logs.main(line)
