@@ -97,9 +97,12 @@ def _in_groups(gids: set[int], names: list[str]) -> bool:
 def _spool_owner(directory: str, otherwise: int) -> int:
     try:
         return os.stat(directory).st_uid
-    except OSError:
+    except FileNotFoundError:
         # Whoever makes the spool will own it.
         return otherwise
+    except OSError:
+        # Who cannot even look there is not its owner.
+        return -1
 
 
 def _full_name(uid: int) -> str:
