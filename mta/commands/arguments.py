@@ -46,6 +46,7 @@ class Mode(Enum):
     HELP = "--help"
     RATES = "ratelimit"
     PROXY_CHECK = "proxy-check"
+    OCSP = "ocsp"
 
 
 class DeliveryMode(Enum):
@@ -109,7 +110,7 @@ _NAMES = {
 }
 # What Exim's command line has no option for; "--" before such a word makes it a
 # recipient.
-_WORDS = {mode.value: mode for mode in (Mode.RATES, Mode.PROXY_CHECK)}
+_WORDS = {mode.value: mode for mode in (Mode.RATES, Mode.PROXY_CHECK, Mode.OCSP)}
 _OWN_NAMES = ("mta", "__main__.py")
 _MODES = {
     mode.value: mode
@@ -150,6 +151,10 @@ def parse_arguments(program: str, words: list[str]) -> Arguments:
             break
         if word in _WORDS and program in _OWN_NAMES and _is_first(arguments):
             _choose(arguments, _WORDS[word], word)
+            if arguments.mode is Mode.OCSP:
+                # Its options are its own.
+                arguments.operands = rest
+                break
         elif not word.startswith("-") or word == "-":
             arguments.operands.append(word)
         elif not _read_option(arguments, word, rest):

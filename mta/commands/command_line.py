@@ -44,6 +44,8 @@ Checking:   -bV            version, and check the configuration
             -bt ADDRESS... route;  -bv verify recipient;  -bvs verify sender
             -brt DOMAIN [DOMAIN] [ERROR]     show the retry rule
 Proxies:    proxy-check HOST[:PORT] [tls]    what a server makes of PROXY headers
+OCSP:       ocsp fetch     a proof that a certificate is good, into a file;
+            ocsp verify    one in a file;  ocsp --help
 Rates:      ratelimit show [KEY]             that the ACL condition has measured
 Everywhere: -v             show what is logged on standard error
             -C FILE        configuration (a list: the first that exists)
@@ -129,6 +131,10 @@ def main(words: list[str]) -> int:
         from mta.commands.proxy_check import check_proxy  # noqa: PLC0415 - start-up
 
         return check_proxy(arguments)
+    if arguments.mode is Mode.OCSP:
+        from mta.commands.ocsp import use_ocsp  # noqa: PLC0415 - start-up
+
+        return use_ocsp(arguments.operands)
     if _asks_nothing(arguments):
         print(_DESCRIPTION, file=sys.stderr)
         return 1
