@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -58,6 +59,20 @@ class UsageTests(CommandCase):
             if mode not in (Mode.HELP, Mode.SUBMIT, Mode.REBUILD_ALIASES):
                 with self.subTest(mode=mode):
                     self.assertIn(mode.value, result.output)
+
+
+class ManualTests(SynchronousTestCase):
+    """The page of the manual."""
+
+    def test_every_option(self) -> None:
+        """It describes every option that asks for something."""
+        page = Path(__file__).resolve().parents[2] / "docs" / "command.rst"
+        text = page.read_text("utf-8")
+
+        for mode in Mode:
+            if mode.value.startswith("-"):
+                with self.subTest(mode=mode):
+                    self.assertRegex(text, rf"``{mode.value}[` ]")
 
 
 class ConfigurationTests(CommandCase):
