@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -21,6 +22,8 @@ CONNECTIONS_LIMIT = 500
 IDLE_LIMIT = 15
 LIFE_LIMIT = 60
 _METHODS = (b"GET", b"HEAD", b"POST")
+_DER_SEQUENCE = b"\x30"
+_PATH_LIMIT = 8
 _TOO_LARGE = (
     b"HTTP/1.1 413 Request Entity Too Large\r\n"
     b"Content-Length: 0\r\nConnection: close\r\n\r\n"
@@ -80,10 +83,16 @@ class OCSPExchange(http.Request):
             # As a client writes it to a proxy.
             path = path.split(b"/", 3)[3] if path.count(b"/") > 2 else b""
         text = unquote_to_bytes(path.removeprefix(b"/"))
-        if not text:
-            raise ValueError("nothing is asked")
-        # Clients leave out what fills up base64's last four digits.
-        return base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
+        for _ in range(_PATH_LIMIT):
+            # Clients leave out what fills up base64's last four digits.
+            filled = text + b"=" * (-len(text) % 4)
+            with suppress(ValueError):
+                octets = base64.b64decode(filled, validate=True)
+                if octets[:1] == _DER_SEQUENCE:
+                    return octets
+            # The certificates' URL may have a path of its own.
+            text = text.partition(b"/")[2]
+        raise ValueError("nothing is asked")
 
     def _allow_keeping(self, answer: Answer, now: float) -> None:
         """Say how long caches may keep an answer (RFC 5019, section 6.2)."""

@@ -12,6 +12,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from functools import cache
 
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
 from twisted.trial.unittest import SynchronousTestCase
 
 from mta.commands.arguments import Mode, parse_arguments
@@ -173,6 +175,27 @@ class FetchTests(OCSPCase):
         )  # fmt: skip
         self.assertEqual(Outcome.NO_RESPONDER, status)
         self.assertIn("names no responder", self.error)
+
+    def test_named_responder(self) -> None:
+        """The responder that the certificate names is asked."""
+        responder = ScriptedResponder(b"")
+        self.addCleanup(responder.stop)
+        place = x509.UniformResourceIdentifier(responder.url)
+        access = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, place)
+        certificate = authority()._certificate(
+            host().certificate.subject,
+            host().key.public_key(),
+            authority().now + DAY,
+            [(x509.AuthorityInformationAccess([access]), False)],
+        )
+        self.certificate = self.write("named.pem", Holder(certificate, None).pem)
+        status = self.run_command(
+            "fetch", "--certificate", self.certificate,
+            "--issuer", self.issuer, "--output", self.proof,
+        )  # fmt: skip
+        self.assertEqual(Outcome.FAILED, status)
+        self.assertEqual(1, len(responder.requests))
+        self.assertIn(f"mta ocsp: {responder.url}: ", self.error)
 
     def test_unwritable(self) -> None:
         """Where the proof cannot be written that is told."""

@@ -79,7 +79,8 @@ class WebTests(ResponderCase):
     def test_get(self) -> None:
         """A request may come by GET, with its special characters quoted or not."""
         text = base64.b64encode(request(GOOD_SERIAL))
-        for path in (text, quote_from_bytes(text, safe="").encode(), text.rstrip(b"=")):
+        quoted = quote_from_bytes(text, safe="").encode()
+        for path in (text, quoted, text.rstrip(b"="), b"ca/ocsp/" + text):
             self.assert_good(
                 *self.answer(b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n" % path)
             )
