@@ -87,6 +87,10 @@ def _elsewhere(interface: InterfaceClass) -> Iterator[Any]:
         yield from getPlugins(interface)  # type: ignore[arg-type]
 
 
+# Twisted's plugins, and ours that tell twistd of services.
+_WITHOUT_EXTENSIONS = ("twisted_", "cred_", "__", "mta_plugin.", "mta_ocsp_plugin.")
+
+
 @cache
 def _has_plugins_of_others() -> bool:
     """Return whether a ``twisted/plugins`` folder holds what is neither Twisted's
@@ -100,7 +104,7 @@ def _has_plugins_of_others() -> bool:
         except OSError:
             continue
         for name in names:
-            is_ours = name.startswith(("twisted_", "cred_", "__", "mta_plugin"))
+            is_ours = name.startswith(_WITHOUT_EXTENSIONS)
             if name.endswith((".py", ".pyc")) and not is_ours:
                 return True
     return False
