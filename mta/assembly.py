@@ -87,8 +87,8 @@ class SiteOptions(Configurable):
     dns_servers = Option(
         StringList,
         None,
-        "Resolvers to ask, as address or [address]:port; by default those of "
-        "/etc/resolv.conf.",
+        "Resolvers to ask, as address, address:port or [address]:port (name another "
+        "list separator then); by default those of /etc/resolv.conf.",
     )
     keep_environment = Option(
         StringList,
@@ -145,8 +145,11 @@ def default_configuration() -> str:
 
     In a checkout it is in ``conf/``, after an installation in ``share/mta/``.
     """
+    checkout = Path(mta.__file__).resolve().parent.parent / "conf"
+    if (checkout / DEFAULT_CONFIGURATION).is_file():
+        return str(checkout / DEFAULT_CONFIGURATION)
+    # To ask for the places of an installation takes longer than to look there.
     places = [
-        Path(mta.__file__).resolve().parent.parent / "conf",
         Path(sysconfig.get_path("data")) / "share" / "mta",
         Path(sysconfig.get_path("data", sysconfig.get_preferred_scheme("user")))
         / "share"
@@ -157,7 +160,7 @@ def default_configuration() -> str:
             return str(place / DEFAULT_CONFIGURATION)
     raise ConfigurationError(
         "the default configuration is missing; name one with -C "
-        f"(looked in {', '.join(map(str, places))})"
+        f"(looked in {', '.join(map(str, [checkout, *places]))})"
     )
 
 
@@ -234,7 +237,11 @@ def assemble(
     )
     options = configuration.main(SiteOptions)
     if options.dns_servers:
-        resolver.use_servers(options.dns_servers)
+        try:
+            resolver.use_servers(options.dns_servers)
+        except ValueError as error:
+            setting = options.settings["dns_servers"][-1]
+            raise setting.source.error(str(error)) from error
     site = build_site(configuration, options, language, resolver)
     logs = build_logs(options, site, echo, later)
     site.logs = logs
@@ -269,7 +276,7 @@ def build_site(
         site.delivery_user = mail_account()
     site.variables["config_file"] = configuration.path
     site.variables["config_dir"] = os.path.dirname(configuration.path)
-    site.variables["exim_path"] = sys.argv[0]
+    site.variables["exim_path"] = sys.argv[0] if sys.argv else "mta"
     site.spool_directory = expand_now(options.spool_directory, site)
     return site
 

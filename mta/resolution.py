@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,7 +23,10 @@ class LateResolver:
         self._resolver: IResolver | None = None
 
     def use_servers(self, servers: Sequence[str]) -> None:
-        """Ask these resolvers, each an address or [address]:port, and no others."""
+        """Ask these resolvers, each an address or [address]:port, and no others.
+
+        Raises ValueError.
+        """
         self._servers = [_server(text) for text in servers]
 
     @property
@@ -54,10 +58,22 @@ class LateResolver:
 
 
 def _server(text: str) -> tuple[str, int]:
+    """Return address and port; raise ValueError."""
+    address, port = text, "53"
     if text.startswith("["):
-        address, _, port = text[1:].partition("]")
-        return address, int(port.removeprefix(":") or 53)
-    if text.count(":") == 1:
+        address, bracket, port = text[1:].partition("]")
+        address = address if bracket else text
+        port = port.removeprefix(":") or "53"
+    elif text.count(":") == 1:
         address, _, port = text.partition(":")
-        return address, int(port)
-    return text, 53
+    try:
+        ipaddress.ip_address(address)
+        number = int(port)
+        if not 0 < number < 65536:
+            raise ValueError
+    except ValueError:
+        raise ValueError(
+            f'"{text}" is not an IP address with or without a port (a colon separates '
+            'items, unless the list begins like "<;")'
+        ) from None
+    return address, number

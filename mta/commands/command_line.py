@@ -51,8 +51,8 @@ Everywhere: -v             show what is logged on standard error
             -C FILE        configuration (a list: the first that exists)
             -D NAME=VALUE  define a macro
 
-Exit status: 0 success; 1 failure or wrong use; 2 no recipients, or (-bt, -bv) an
-address that fails for good.
+Exit status: 0 success; 1 failure or wrong use; 2 an address that fails for good (-bt,
+-bv), or a message that is lost since its sender cannot be told what is wrong with it.
 """
 
 _Command = Callable[[Assembly, Arguments], int]
