@@ -39,7 +39,8 @@ class Options(usage.Options):
         ["ca", None, None, "The CA's certificate (PEM)."],
         ["index", None, None, "OpenSSL's index.txt, or a JSON file; read anew when "
          "it changes."],
-        ["key", None, None, "The key that signs (PEM, not encrypted)."],
+        ["key", None, None, "The key that signs (PEM)."],
+        ["passphrase-file", None, None, "A file whose first line opens the key."],
         ["signer", None, None, "The key's certificate, by default the CA's; another "
          "one is issued by the CA, with the usage OCSPSigning."],
         ["validity", None, "1d", "How long answers are good."],
@@ -87,12 +88,13 @@ class OCSPService(MultiService):
         super().__init__()  # type: ignore[no-untyped-call]
         issuer = _certificate(options["ca"])
         signer = _certificate(options["signer"]) if options["signer"] else issuer
+        key = _key(options["key"], options["passphrase-file"])
         index = Index(options["index"])
         index.refresh()
         self.responder = Responder(
             issuer=Issuer.of(issuer),
             index=index,
-            signer=Signer(issuer, signer, _key(options["key"])),
+            signer=Signer(issuer, signer, key),
             validity=options["validity"],
             now=time.time,
             log=lambda text: _log.warn("{text}", text=printable(text)),
@@ -147,12 +149,17 @@ def _certificate(path: str) -> x509.Certificate:
         raise SigningError(f"{path}: no certificate in PEM: {error}") from error
 
 
-def _key(path: str) -> object:
+def _key(path: str, passphrase_path: str | None) -> object:
+    passphrase = None
+    if passphrase_path is not None:
+        with open(passphrase_path, "rb") as file:
+            passphrase = file.readline(1024).rstrip(b"\r\n")
     with open(path, "rb") as file:
         octets = file.read()
     try:
-        return serialization.load_pem_private_key(octets, None)
+        return serialization.load_pem_private_key(octets, passphrase)
     except TypeError as error:
-        raise SigningError(f"{path}: the key is encrypted") from error
-    except (ValueError, UnicodeDecodeError) as error:
+        state = "encrypted" if passphrase is None else "not encrypted"
+        raise SigningError(f"{path}: the key is {state}") from error
+    except ValueError as error:
         raise SigningError(f"{path}: no private key in PEM: {error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -183,11 +184,16 @@ def _check_delegate(issuer: x509.Certificate, signer: x509.Certificate) -> None:
     except Exception as error:
         raise SigningError("the CA did not issue the signer's certificate") from error
     try:
-        usage = signer.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+        extensions = signer.extensions
+        usages = extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except (x509.ExtensionNotFound, ValueError):
-        usage = None
-    if usage is None or x509.OID_OCSP_SIGNING not in usage.value:
+        usages = x509.ExtendedKeyUsage([])
+    if x509.OID_OCSP_SIGNING not in usages:
         raise SigningError("the signer's certificate lacks the usage OCSPSigning")
+    with suppress(x509.ExtensionNotFound):
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
+        if not (usage.digital_signature or usage.content_commitment):
+            raise SigningError("the signer's certificate lacks digitalSignature")
 
 
 def _public(key: object) -> object:

@@ -229,10 +229,12 @@ class SignerTests(ResponderCase):
         """A key that no client would believe is refused at the start."""
         certificate = authority().certificate
         plain = authority().delegate(usages=())
+        unable = authority().delegate(signs=False)
         stranger = type(authority())("Stranger", now=authority().now)
         for signer, key, text in (
             (delegate().certificate, authority().key, "not that of the signer"),
             (plain.certificate, plain.key, "lacks the usage"),
+            (unable.certificate, unable.key, "lacks digitalSignature"),
             (stranger.certificate, stranger.key, "did not issue"),
         ):
             error = self.assertRaises(SigningError, Signer, certificate, signer, key)

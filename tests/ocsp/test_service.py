@@ -152,11 +152,24 @@ class ServiceTests(ResponderCase):
             service = OCSPService(self.options("--port", port), reactor)
             self.assertRaises(CannotListenError, service.privilegedStartService)
 
+    def test_passphrase(self) -> None:
+        """A key that is encrypted is opened by a file: nobody is asked for that."""
+        encrypted = delegate().key.private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+        )
+        paths = {
+            "key": self.write("locked.key", encrypted),
+            "passphrase-file": self.write("word.txt", b"secret\n"),
+        }
+        service = OCSPService(self.options(**paths), reactor)
+        self.assertNotEqual(0, service.responder.generation())
+
     def test_unusable(self) -> None:
         """Files that cannot be used end the start, with a line that names them."""
         encrypted = delegate().key.private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
         )
+        wrong = self.write("wrong.txt", b"guess\n")
         locked = self.write("locked.key", encrypted)
         garbage = self.write("garbage", b"\xff\0")
         other = self.write("other.key", authority().holder.key_pem)
@@ -165,6 +178,9 @@ class ServiceTests(ResponderCase):
             ({"ca": garbage}, "garbage: no certificate in PEM"),
             ({"key": garbage}, "garbage: no private key in PEM"),
             ({"key": locked}, "locked.key: the key is encrypted"),
+            ({"key": locked, "passphrase-file": wrong}, "no private key in PEM"),
+            ({"passphrase-file": wrong}, "signer.key: the key is not encrypted"),
+            ({"passphrase-file": "/nowhere/word"}, "/nowhere/word: No such file"),
             ({"key": other}, "the key is not that of the signer's certificate"),
             ({"signer": self.ca}, "the key is not that of the signer's certificate"),
             ({"index": garbage}, "garbage: line 1: 1 fields"),
