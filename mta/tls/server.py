@@ -81,7 +81,9 @@ def staple(context: SSL.Context, staples: Staples | None) -> None:
 def _status_requested(connection: SSL.Connection, staples: Staples | None) -> bytes:
     octets = b""
     if staples is not None:
-        octets = staples.octets_for(connection.get_certificate(as_cryptography=True))
+        octets = staples.octets_for(
+            lambda: connection.get_certificate(as_cryptography=True)
+        )
     session = _SESSIONS.get(connection)
     if session is not None:
         session.ocsp = 4 if octets else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from cryptography import x509
 
 from mta.interfaces import ILogs
-from mta.tls.certificates import file_marks, reason_of
+from mta.tls.certificates import reason_of
 from mta.tls.ocsp import (
     SIZE_LIMIT,
     Finding,
@@ -73,7 +74,12 @@ class Staple:
 
     def octets(self, now: float) -> bytes:
         """Return what may be stapled now; empty where nothing may."""
-        mark = file_marks((self.file.path,))
+        # Every handshake comes by here.
+        try:
+            status = os.stat(self.file.path)
+            mark = (status.st_mtime_ns, status.st_ino, status.st_size)
+        except OSError:
+            mark = (0, 0, 0)
         if mark != self._mark or now >= self.verdict.changes_at:
             self._read(mark, now)
         return self._octets
@@ -128,34 +134,51 @@ class Staple:
 
 
 class Staples:
-    """What is stapled for the certificates that are served together."""
+    """What is stapled for the certificates that one context serves."""
 
     def __init__(
         self,
         staples: dict[x509.Certificate, Staple],
+        *,
+        is_only_certificate: bool,
         logs: ILogs,
         clock: Callable[[], float],
     ) -> None:
         self._staples = staples
+        self._is_only_certificate = is_only_certificate
+        self._only: Staple | None = None
         self._logs = logs
         self._clock = clock
         self._problem = ""
 
-    def octets_for(self, certificate: x509.Certificate | None) -> bytes:
-        """Return the response for a certificate; empty where there is none.
+    def octets_for(self, served: Callable[[], x509.Certificate | None]) -> bytes:
+        """Return the response for the certificate being served, if there is one.
 
         OpenSSL asks for it: nothing is ever raised.
         """
         try:
-            staple = self._staples.get(certificate)  # type: ignore[arg-type]
+            staple = self._only or self._chosen(served())
             return b"" if staple is None else staple.octets(self._clock())
         except Exception as error:
             # An exception would cut off every client that asks for a staple.
-            problem = f"{type(error).__name__}: {error}"
-            if problem != self._problem:
-                self._problem = problem
+            return self._without(error)
+
+    def _chosen(self, certificate: x509.Certificate | None) -> Staple | None:
+        if certificate is None:
+            return None
+        staple = self._staples.get(certificate)
+        if self._is_only_certificate:
+            # What is served cannot change: it need be looked at but once.
+            self._only = staple
+        return staple
+
+    def _without(self, error: Exception) -> bytes:
+        problem = f"{type(error).__name__}: {error}"
+        if problem != self._problem:
+            self._problem = problem
+            with contextlib.suppress(Exception):
                 self._logs.panic(f"no OCSP response is stapled: {problem}")
-            return b""
+        return b""
 
 
 def load_staples(
@@ -184,7 +207,12 @@ def load_staples(
                 f"certificate {path} is not accepted without an OCSP response "
                 "(must-staple), and there is none to staple"
             )
-    return Staples(staples, logs, clock)
+    return Staples(
+        staples,
+        is_only_certificate=len(certificates) == 1,
+        logs=logs,
+        clock=clock,
+    )
 
 
 def _must_staple(certificate: x509.Certificate) -> bool:

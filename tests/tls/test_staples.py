@@ -353,24 +353,24 @@ class StaplesTests(StapleTestCase):
         other = AUTHORITY.respond(self.hosts[1].certificate)
         (self.directory / "1.ocsp").write_bytes(other)
 
-        self.assertEqual(SAMPLE, staples.octets_for(HOST.certificate))
-        self.assertEqual(b"", staples.octets_for(self.hosts[1].certificate))
+        self.assertEqual(SAMPLE, staples.octets_for(lambda: HOST.certificate))
+        self.assertEqual(b"", staples.octets_for(lambda: self.hosts[1].certificate))
         self.assertEqual([], self.logs.lines)
 
     def test_wrong_order(self) -> None:
         """In another order none is stapled, and the log says why."""
         staples = self.load(b"", SAMPLE)
 
-        self.assertEqual(b"", staples.octets_for(HOST.certificate))
-        self.assertEqual(b"", staples.octets_for(self.hosts[1].certificate))
+        self.assertEqual(b"", staples.octets_for(lambda: HOST.certificate))
+        self.assertEqual(b"", staples.octets_for(lambda: self.hosts[1].certificate))
         self.assertIn("it is for another certificate", self.logs.lines[1])
 
     def test_nobody(self) -> None:
         """For no certificate, or a strange one, there is none."""
         staples = self.load(SAMPLE)
 
-        self.assertEqual(b"", staples.octets_for(None))
-        self.assertEqual(b"", staples.octets_for(AUTHORITY.certificate))
+        self.assertEqual(b"", staples.octets_for(lambda: None))
+        self.assertEqual(b"", staples.octets_for(lambda: AUTHORITY.certificate))
 
     def test_must_staple(self) -> None:
         """A certificate that must be stapled and cannot be raises an alarm."""
@@ -388,7 +388,7 @@ class StaplesTests(StapleTestCase):
         self.now = "not a time"  # type: ignore[assignment]
 
         for _ in range(3):
-            self.assertEqual(b"", staples.octets_for(HOST.certificate))
+            self.assertEqual(b"", staples.octets_for(lambda: HOST.certificate))
 
         self.assertEqual(1, len(self.panics))
         self.assertIn("no OCSP response is stapled: TypeError", self.panics[0])
