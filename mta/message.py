@@ -131,7 +131,8 @@ class Recipient:
     ``notify`` holds RFC 3461 words (NEVER, or SUCCESS, FAILURE, DELAY), empty where
     none were given.  ``done`` means delivered, failed and reported, or discarded:
     no more is owed to it.  ``done_children`` are the keys of child addresses
-    (aliases' targets) that are done while others are not.
+    (aliases' targets) that are done while others are not.  ``reason`` says why it was
+    not delivered when that was last tried.
     """
 
     address: Address
@@ -140,6 +141,7 @@ class Recipient:
     errors_to: str | None = None
     done: bool = False
     done_children: list[str] = field(default_factory=list)
+    reason: str = ""
 
 
 @dataclass(slots=True)

@@ -25,7 +25,11 @@ def open_desk(assembly: Assembly) -> QueueDesk:
 
 
 def list_queue(assembly: Assembly, arguments: Arguments) -> int:
-    """Print the queue as ``mailq`` does: age, size, id, sender, recipients."""
+    """Print the queue as ``mailq`` does: age, size, id, sender, recipients.
+
+    Without further letters it says behind a recipient why it still waits; programs that
+    read listings ask with letters.
+    """
     entries = open_desk(assembly).entries()
     flags = arguments.list_flags
     for pattern in arguments.operands:
@@ -38,7 +42,9 @@ def list_queue(assembly: Assembly, arguments: Arguments) -> int:
         print(_heading(entry, now))
         for address, done in entry.recipients:
             if not done:
-                print(f"          {address}")
+                reason = "" if flags else entry.reasons.get(address, "")
+                reason = f"  ({printable(reason)})" if reason else ""
+                print(f"          {address}{reason}")
             elif "u" not in flags:
                 print(f"        D {address}")
         print()

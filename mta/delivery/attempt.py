@@ -11,7 +11,7 @@ from typing import Protocol
 from mta.delivery.batches import LATER, BatchDelivery
 from mta.delivery.concurrency import run_all
 from mta.delivery.grouping import Group, errors_path, group
-from mta.delivery.outcomes import DeliveryLog, log_as_local
+from mta.delivery.outcomes import DeliveryLog, log_as_local, note_reason
 from mta.delivery.progress import Delivered, Failed, Progress, Waiting
 from mta.delivery.queue_options import QueueOptions
 from mta.delivery.recipients import RecipientRouting
@@ -238,6 +238,8 @@ class Attempt:
 
     async def _save(self, progress: Progress, reports: list[Message]) -> float | None:
         message = progress.message
+        for waiting in progress.waiting:
+            note_reason(waiting.outcome)
         if progress.freeze is not None:
             message.frozen = True
             message.frozen_at = self._clock()

@@ -13,6 +13,21 @@ from mta.recipient import Outcome, Result, RoutedAddress
 from mta.routers.base import Decision, Router
 
 RETRY_TIME_NOT_REACHED = frozenset({-52, -53, -54})
+REASON_LIMIT = 500
+
+
+def note_reason(outcome: Outcome) -> None:
+    """Keep with a recipient why it was not delivered, for listings of the queue."""
+    recipient = outcome.address.recipient
+    if recipient.reason and outcome.error in RETRY_TIME_NOT_REACHED:
+        # That it is not yet time says less than what happened before.
+        return
+    reason = outcome.text
+    if not reason and outcome.error > 0:
+        reason = os.strerror(outcome.error)
+    if outcome.host is not None:
+        reason = f"{outcome.host.name} [{outcome.host.ip_address}]: {reason}"
+    recipient.reason = str(reason)[:REASON_LIMIT]
 
 
 class DeliveryLog:

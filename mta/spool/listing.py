@@ -13,8 +13,8 @@ from mta.spool import record
 class QueueEntry:
     """What a listing of the queue shows of one message.
 
-    ``recipients`` are addresses and whether each is done.  ``problem`` says why the
-    row cannot be read, where it cannot.
+    ``recipients`` are addresses and whether each is done; ``reasons`` say by address
+    why it still waits.  ``problem`` says why the row cannot be read, where it cannot.
     """
 
     message_id: str
@@ -27,6 +27,7 @@ class QueueEntry:
     sender: str = ""
     recipients: list[tuple[str, bool]] = field(default_factory=list)
     problem: str = ""
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 _SELECT_ENTRY = (
@@ -48,7 +49,7 @@ def _entry(row: _Row) -> QueueEntry:
         owner is not None,
     )
     try:
-        entry.sender, entry.recipients = record.read_envelope(octets)
+        entry.sender, entry.recipients, entry.reasons = record.read_envelope(octets)
     except record.RecordError as error:
         entry.problem = str(error)
     return entry

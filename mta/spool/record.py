@@ -128,6 +128,7 @@ def _recipient(recipient: Recipient) -> list[Any]:
         or recipient.original
         or recipient.errors_to is not None
         or recipient.done_children
+        or recipient.reason
     ):
         fields += [
             recipient.done,
@@ -135,6 +136,7 @@ def _recipient(recipient: Recipient) -> list[Any]:
             _marked(recipient.original),
             _marked(recipient.errors_to),
             [_marked(child) for child in recipient.done_children],
+            str(recipient.reason),
         ]
     return fields
 
@@ -181,7 +183,15 @@ def _read_recipient(fields: list[Any]) -> Recipient:
         recipient.original = _unmarked(fields[4])
         recipient.errors_to = _unmarked(fields[5])
         recipient.done_children = [_unmarked(child) for child in fields[6]]
+    if len(fields) > 7:
+        recipient.reason = _text(fields[7])
     return recipient
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise RecordError("a reason is not a text")
+    return value
 
 
 def _read_variables(variables: dict[str, Any]) -> dict[str, str]:
@@ -199,16 +209,20 @@ def _read_connection(record: dict[str, Any]) -> Connection:
     return connection
 
 
-def read_envelope(octets: bytes) -> tuple[str, list[tuple[str, bool]]]:
+def read_envelope(
+    octets: bytes,
+) -> tuple[str, list[tuple[str, bool]], dict[str, str]]:
     """Return a record's sender, and its recipients with whether each is done.
 
-    Raises RecordError.
+    The third value says by recipient why it still waits.  Raises RecordError.
     """
     try:
         record = json.loads(octets)
-        return str(_read_address(record["sender"])), [
-            (str(_read_address(one)), len(one) > 2 and bool(one[2]))
-            for one in record["recipients"]
-        ]
+        recipients = [(str(_read_address(one)), one) for one in record["recipients"]]
+        return (
+            str(_read_address(record["sender"])),
+            [(text, len(one) > 2 and bool(one[2])) for text, one in recipients],
+            {text: _text(one[7]) for text, one in recipients if len(one) > 7},
+        )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise RecordError(f"unreadable record: {error}") from error

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from mta.address import NULL_PATH, parse_address
-from mta.delivery.outcomes import DeliveryLog
+from mta.address import NULL_PATH, Address, parse_address
+from mta.delivery.outcomes import DeliveryLog, note_reason
 from mta.host import Host
 from mta.message import Message, Recipient
 from mta.recipient import Outcome, Result, RoutedAddress
@@ -159,3 +161,30 @@ class LineTests(Case):
                 log, logs = self.log(*selectors)
                 log.completed(self.message, 1061.5)
                 self.assertEqual(logs.lines, [line])
+
+
+class ReasonTests(SynchronousTestCase):
+    """What listings of the queue say of a recipient that waits."""
+
+    def noted(self, *outcomes: dict[str, Any]) -> str:
+        recipient = Recipient(Address("joe", "far.test"))
+        address = RoutedAddress(recipient.address, recipient)
+        for facts in outcomes:
+            note_reason(Outcome(address, Result.DEFERRED, **facts))
+        return recipient.reason
+
+    def test_host(self) -> None:
+        """The host is named, and the system's own words stand for a number."""
+        host = Host("mx.far.test", "192.0.2.1")
+        self.assertEqual(
+            "mx.far.test [192.0.2.1]: 450 busy",
+            self.noted({"text": "450 busy", "host": host}),
+        )
+        self.assertEqual("Connection refused", self.noted({"text": "", "error": 111}))
+
+    def test_not_due(self) -> None:
+        """That it is not yet time says less than what happened before."""
+        not_due = {"text": "retry time not reached", "error": -54}
+        self.assertEqual("refused", self.noted({"text": "refused"}, not_due))
+        self.assertEqual("retry time not reached", self.noted(not_due))
+        self.assertEqual("b", self.noted({"text": "a"}, {"text": "b"}))

@@ -154,7 +154,13 @@ class DeadHostTests(DaemonTestCase):
         self.assertEqual(0, sent.returncode, sent.stdout)
         daemon.wait_for_log("== someone@far.test")
         listing = daemon.command("-bp").stdout.decode()
-        self.assertRegex(listing, r"<sender@ours\.test>\n +someone@far\.test\n")
+        self.assertRegex(
+            listing,
+            r"<sender@ours\.test>\n {10}someone@far\.test  "
+            r"\(127\.0\.0\.1 \[127\.0\.0\.1\]: Connection refused\)\n",
+        )
+        plain = daemon.command("-bpu").stdout.decode()
+        self.assertIn("\n          someone@far.test\n", plain)
         self.assertRegex(
             daemon.log(),
             r"== someone@far\.test R=onward T=smtp defer \(111\): Connection refused",

@@ -21,7 +21,9 @@ def full_message() -> Message:
         message_id="1r31fw-000000000Ju-264a",
         sender=Address(Tainted("ann"), Tainted("example.com")),
         recipients=[
-            Recipient(Address(Tainted("bob"), Tainted("example.org"))),
+            Recipient(
+                Address(Tainted("bob"), Tainted("example.org")), reason="no route"
+            ),
             Recipient(
                 Address(Tainted("cid"), Tainted("example.org")),
                 notify=("SUCCESS", "DELAY"),
@@ -115,12 +117,13 @@ class RecordTests(SynchronousTestCase):
 
     def test_envelope_alone(self) -> None:
         """A listing needs sender and recipients, and who of them is done."""
-        sender, recipients = read_envelope(encode(full_message()))
+        sender, recipients, reasons = read_envelope(encode(full_message()))
 
         self.assertEqual(sender, "ann@example.com")
         self.assertEqual(
             recipients, [("bob@example.org", False), ("cid@example.org", True)]
         )
+        self.assertEqual("no route", reasons["bob@example.org"])
 
 
 class BrokenRecordTests(SynchronousTestCase):
