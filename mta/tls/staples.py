@@ -195,10 +195,13 @@ def load_staples(
     staples = {}
     for number, path in enumerate(certificates):
         chain = _certificates(_content(path))
+        has_file = number < len(responses) and bool(responses[number].path)
         if not chain:
+            if has_file:
+                logs.main(f"no OCSP response is stapled: cannot read {path}")
             continue
         octets = b""
-        if number < len(responses) and responses[number].path:
+        if has_file:
             staple = Staple(chain[0], chain[1:], responses[number], logs)
             staples[chain[0]] = staple
             octets = staple.octets(clock())

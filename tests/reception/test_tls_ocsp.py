@@ -216,6 +216,20 @@ class StaplingTests(SynchronousTestCase):
         self.assertEqual(renewed.certificate, later.facts.our_certificate)
         self.assertEqual((self.directory / "mx.ocsp").read_bytes(), later.staple)
 
+    def test_bad_renewal(self) -> None:
+        """A renewal that does not fit together leaves the old one, with its staple."""
+        server = self.server()
+        first = Handshake(server)
+
+        self.write("mx", Holder(AUTHORITY.issue().certificate, HOST.key))
+        server.clock.advance(6)
+        later = Handshake(server)
+
+        self.assertEqual(HOST.certificate, later.facts.our_certificate)
+        self.assertEqual((first.staple, 4), (later.staple, later.facts.ocsp))
+        self.assertEqual(1, len(server.panics))
+        self.assertIn("the earlier one is kept", server.panics[0])
+
     def test_two_keys(self) -> None:
         """Of two certificates the one that a client gets is vouched for."""
         self.write("rsa", RSA_HOST)

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mta.log import DEFAULT_SELECTORS
 from mta.testing import MemoryLogs
 from mta.tls.ocsp import Finding
-from mta.tls.staples import Staple, StapleFile, Staples, load_staples, staple_files
+from mta.tls.staples import Staple, StapleFile, Staples, load_staples
 from tests.tls.proofs import (
     DAY,
     HOUR,
@@ -24,23 +24,6 @@ from tests.tls.proofs import (
     unsuccessful,
 )
 from tests.tls.verdicts import AUTHORITY, DELEGATE, HOST, SAMPLE, seconds
-
-
-class FileListTests(SynchronousTestCase):
-    """What stands in ``tls_ocsp_file``."""
-
-    def test_forms(self) -> None:
-        """A form named before a file holds for those that follow."""
-        files = staple_files(["/a", "PEM /b", "/c", "DER /d", "/e"])
-
-        self.assertEqual(["/a", "/b", "/c", "/d", "/e"], [file.path for file in files])
-        self.assertEqual(
-            [False, True, True, False, False], [file.is_pem for file in files]
-        )
-
-    def test_gap(self) -> None:
-        """An empty item stands for a certificate without a response."""
-        self.assertEqual([StapleFile(""), StapleFile("/b")], staple_files(["", "/b"]))
 
 
 class StapleTestCase(SynchronousTestCase):
@@ -371,6 +354,18 @@ class StaplesTests(StapleTestCase):
 
         self.assertEqual(b"", staples.octets_for(lambda: None))
         self.assertEqual(b"", staples.octets_for(lambda: AUTHORITY.certificate))
+
+    def test_unreadable(self) -> None:
+        """A certificate that cannot be read for this has no response, as logged."""
+        path = self.directory / "odd.pem"
+        path.write_bytes(b"-----BEGIN CERTIFICATE-----\nodd\n-----END CERTIFICATE-----")
+        files = [StapleFile(str(self.path))]
+
+        load_staples([str(path)], files, logs=self.logs, clock=lambda: self.now)
+
+        self.assertEqual(
+            [f"no OCSP response is stapled: cannot read {path}"], self.logs.lines
+        )
 
     def test_must_staple(self) -> None:
         """A certificate that must be stapled and cannot be raises an alarm."""
