@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mta.log import UNWRITTEN_LIMIT, Logs
+from mta.log import ALL_SELECTORS, UNWRITTEN_LIMIT, Logs, parse_selectors
 
 
 class UnwritableLogTests(SynchronousTestCase):
@@ -97,3 +97,21 @@ class UnwritableLogTests(SynchronousTestCase):
         self.logs.close()
 
         self.assertEqual(self.lines(), ["one and more", "two"])
+
+
+class SelectorTests(SynchronousTestCase):
+    """``log_selector``."""
+
+    def test_words(self) -> None:
+        """Words switch on and off, from the defaults or from all."""
+        self.assertIn("etrn", parse_selectors(""))
+        self.assertNotIn("etrn", parse_selectors("-etrn"))
+        self.assertIn("subject", parse_selectors("+subject -etrn"))
+        self.assertEqual(ALL_SELECTORS - {"pid"}, parse_selectors("+all -pid"))
+        self.assertEqual(frozenset({"pid"}), parse_selectors("-all +pid"))
+
+    def test_unknown(self) -> None:
+        """A selector that does nothing is refused; one may always decline it."""
+        for text in ("+nonsense", "+dkim_verbose", "subject", "+subject+spf"):
+            self.assertRaises(ValueError, parse_selectors, text)
+        self.assertEqual(parse_selectors(""), parse_selectors("-dkim -tls_resumption"))

@@ -88,6 +88,7 @@ async def _end_of_content(conversation: Conversation) -> None:
                 conversation.queue_reason
                 and message is not None
                 and not decision.discard
+                and conversation.shared.logs.selects("delay_delivery")
             ):
                 text = f"no immediate delivery: {conversation.queue_reason}"
                 conversation.shared.logs.main(text, message.message_id)
