@@ -75,7 +75,6 @@ class Transport(Configurable):
         Expanded, None, "Working directory of a local delivery, before the router's."
     )
     delivery_date_add = Option(Boolean, "false", "Add a Delivery-date: field.")
-    disable_logging = Option(Boolean, "false", "Write no log line for a delivery.")
     envelope_to_add = Option(Boolean, "false", "Add an Envelope-to: field.")
     group = Option(Expanded, None, "Group that a local delivery runs as.")
     headers_add = RepeatedOption(Expanded, "Header fields to add, one a line.")
