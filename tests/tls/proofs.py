@@ -97,6 +97,7 @@ class Authority:
         *,
         begin: datetime | None = None,
         serial: int | None = None,
+        digest: hashes.HashAlgorithm | None = None,
     ) -> x509.Certificate:
         builder = (
             x509.CertificateBuilder()
@@ -109,7 +110,7 @@ class Authority:
         )
         for extension, is_critical in extensions:
             builder = builder.add_extension(extension, critical=is_critical)
-        return builder.sign(self.key, signature_hash(self.key))
+        return builder.sign(self.key, digest or signature_hash(self.key))
 
     def issue(
         self,
@@ -147,6 +148,7 @@ class Authority:
         begin: datetime | None = None,
         end: datetime | None = None,
         signs: bool | None = None,
+        digest: hashes.HashAlgorithm | None = None,
     ) -> Holder:
         """Return who may sign responses in the authority's place, or nearly."""
         key = key or ec.generate_private_key(ec.SECP256R1())
@@ -161,6 +163,7 @@ class Authority:
             end or self.now + 30 * DAY,
             extensions,
             begin=begin,
+            digest=digest,
         )
         return Holder(certificate, key)
 

@@ -11,6 +11,7 @@ from cryptography.x509 import ocsp
 from twisted.trial.unittest import SynchronousTestCase
 
 from mta.tls.ocsp import Finding, Verdict, der_of_pem, judge
+from tests.tls.combined import combined
 from tests.tls.proofs import (
     DAY,
     HOUR,
@@ -109,6 +110,48 @@ class CertificateIdentifierTests(VerdictTestCase):
         found = verdict(stranger.respond(double.certificate))
 
         self.check(Finding.FOREIGN, "", found)
+
+    def test_same_key(self) -> None:
+        """So is one of another name with the same key."""
+        renamed = Authority("Renamed", key=AUTHORITY.key)
+        double = renamed.issue(serial=HOST.certificate.serial_number)
+
+        found = verdict(renamed.respond(double.certificate))
+
+        self.check(Finding.FOREIGN, "", found)
+
+    def test_several(self) -> None:
+        """Among what a response says of several certificates ours is found."""
+        other = AUTHORITY.respond(AUTHORITY.issue().certificate, REVOKED)
+        ours = AUTHORITY.respond(HOST.certificate)
+
+        for responses in ([other, ours], [ours, other]):
+            self.assertTrue(verdict(combined(responses, AUTHORITY.key)).is_good)
+
+    def test_contradiction(self) -> None:
+        """Where it says several things of one certificate the worst counts."""
+        good = AUTHORITY.respond(HOST.certificate)
+        unknown = AUTHORITY.respond(HOST.certificate, UNKNOWN, algorithm=SHA256)
+        revoked = AUTHORITY.respond(HOST.certificate, REVOKED, algorithm=SHA256)
+        for responses, finding in (
+            ([good, unknown], Finding.UNKNOWN),
+            ([good, revoked], Finding.REVOKED),
+            ([unknown, revoked, good], Finding.REVOKED),
+        ):
+            for order in (responses, responses[::-1]):
+                found = verdict(combined(order, AUTHORITY.key))
+
+                self.assertIs(finding, found.finding)
+
+    def test_out_of_date(self) -> None:
+        """What is out of date does not count beside what is not."""
+        past = AUTHORITY.respond(
+            HOST.certificate, REVOKED, begin=NOW - 9 * DAY, end=NOW - 2 * DAY
+        )
+        good = AUTHORITY.respond(HOST.certificate)
+
+        for responses in ([past, good], [good, past]):
+            self.assertTrue(verdict(combined(responses, AUTHORITY.key)).is_good)
 
     def test_wrong_issuer(self) -> None:
         """Who did not issue the certificate cannot vouch for it."""

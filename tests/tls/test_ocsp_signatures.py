@@ -143,6 +143,14 @@ class DelegateTests(VerdictTestCase):
             self.signed_by(AUTHORITY.delegate(signs=False)),
         )
 
+    def test_weak_certificate(self) -> None:
+        """Nor does one whose certificate is signed over a short hash."""
+        self.check(
+            Finding.UNVERIFIABLE,
+            "its signer's certificate has a weak signature",
+            self.signed_by(AUTHORITY.delegate(digest=hashes.SHA224())),
+        )
+
     def test_no_usage(self) -> None:
         """Any other certificate of the issuer is not enough."""
         others = (
