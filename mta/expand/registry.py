@@ -67,13 +67,15 @@ def item(
     waits: bool = False,
     taints: bool = True,
     reads: bool = False,
+    like_variable: bool = False,
 ) -> Declaration:
     """Declare ``${name{...}{...}}``: a function of its expanded strings.
 
     ``least`` and ``most`` say how many strings there are.  With ``branches``,
     ``{yes}{no}`` may follow, and the function gives None for "no".  ``context``,
     ``waits`` and ``taints`` are as for operators.  With ``reads`` the function is given the Reader
-    instead, when the configuration is read, and returns a Node.
+    instead, when the configuration is read, and returns a Node.  One that is
+    ``like_variable`` may also be written ``$name{...}``.
     """
     return _item(
         name,
@@ -84,6 +86,7 @@ def item(
         waits=waits,
         taints=taints,
         reads=reads,
+        like_variable=like_variable,
     )
 
 

@@ -210,6 +210,9 @@ class Reader:
                 self.accept(":")
                 return HeaderText(field_name, form)
         node = self.language.variable(name)
+        declared = self.language.items.get(name)
+        if node is None and declared is not None and declared.like_variable:
+            return self._call(name, declared)
         if node is None:
             self.position = start
             raise self.error(f'unknown variable name "{name}"')
@@ -315,12 +318,18 @@ class Reader:
         return node
 
     def _item(self, name: str, declared: Any) -> Node:
-        arguments = self.strings(declared.least, declared.most, name)
-        wants = {"wants_context": declared.context, "is_async": declared.waits}
         if declared.branches:
+            arguments = self.strings(declared.least, declared.most, name)
+            wants = {"wants_context": declared.context, "is_async": declared.waits}
             call = FindingCall(declared, arguments, **wants)
             return Finding(call, self.branches(name))
+        node = self._call(name, declared)
         self.close(name)
+        return node
+
+    def _call(self, name: str, declared: Any) -> Node:
+        arguments = self.strings(declared.least, declared.most, name)
+        wants = {"wants_context": declared.context, "is_async": declared.waits}
         made = TextCall if declared.taints else Call[str]
         return made(declared, arguments, **wants)
 

@@ -96,13 +96,14 @@ class ClientTests(ProxyCase):
             "$proxy_tlv_authority $proxy_tlv_alpn $proxy_tlv_unique_id "
             "$proxy_tlv_ssl_version $proxy_tlv_ssl_cipher $proxy_tlv_ssl_cn "
             "$proxy_tlv_ssl_verified $proxy_tlv_0xEA ${proxy_tlv{0xea}} "
-            "${proxy_tlv{234}} [${proxy_tlv{0xEB}}]"
+            "${proxy_tlv{234}} $proxy_tlv{0xEA} [${proxy_tlv{0xEB}}]"
         )
 
         found = self.expanded(header, names)
 
         self.assertEqual(
-            found, "mx.example smtp id-7 TLSv1.3 AES cn 1 vpce-1 vpce-1 vpce-1 []"
+            found,
+            "mx.example smtp id-7 TLSv1.3 AES cn 1 vpce-1 vpce-1 vpce-1 vpce-1 []",
         )
         self.assertEqual(type(found).__name__, "Tainted")
 

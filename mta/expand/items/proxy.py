@@ -10,7 +10,7 @@ from mta.expand.registry import item
 from mta.expand.variables.proxy import value_text
 
 
-@item("proxy_tlv", least=1, most=1, context=True)
+@item("proxy_tlv", least=1, most=1, context=True, like_variable=True)
 def proxy_tlv(context: Context, number: str) -> str:
     """A value of the PROXY header by its number, which may change: 0xEA or 234."""
     try:

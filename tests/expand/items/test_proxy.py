@@ -14,7 +14,7 @@ class ProxyValueTests(ExpansionTestCase):
 
     def test_without(self) -> None:
         """Without a proxy there are no values."""
-        self.check(("[${proxy_tlv{0xEA}}]", "[]"))
+        self.check(("[${proxy_tlv{0xEA}}]", "[]"), ("[$proxy_tlv{0xEA}]", "[]"))
 
     def test_values(self) -> None:
         """The number may be computed; what the proxy told is tainted."""
