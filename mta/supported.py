@@ -33,7 +33,7 @@ from mta.reception.tls import TLSOptions
 from mta.routers.base import Router
 from mta.transports.base import Transport
 
-FEATURES = ("TLS", "OPENSSL", "IPV6", "I18N", "PROXY")
+FEATURES = ("TLS", "OPENSSL", "IPV6", "I18N", "PROXY", "TLS_OCSP", "TLS_OCSP_LIST")
 
 
 def all_groups() -> list[type[Configurable]]:
