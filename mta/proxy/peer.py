@@ -11,7 +11,7 @@ from mta.proxy.result import ProxyResult
 
 
 @implementer(IAddress)
-@dataclass(frozen=True)
+@dataclass(slots=True, unsafe_hash=True)
 class ClientAddress:
     """Like Twisted's addresses, and says what came of the PROXY header.
 

@@ -248,7 +248,13 @@ class ProxyProtocol(InnerTransport, Protocol):
         return ProxyResult(status, *self._ends, reason=reason)
 
     def _find_ends(self) -> tuple[Endpoint, Endpoint]:
-        return _endpoint(self.transport.getPeer()), _endpoint(self.transport.getHost())
+        transport = self.transport
+        if self._is_on_socket and hasattr(transport, "client"):
+            # The same as below, without two objects for each connection.
+            return _from_socket(transport.client), _from_socket(
+                transport.socket.getsockname()
+            )
+        return _endpoint(transport.getPeer()), _endpoint(transport.getHost())
 
     def _stop_waiting(self) -> None:
         server = self.server
@@ -294,6 +300,10 @@ def _rest(
                 waited = decision.send(result)
     except StopIteration as end:
         return bool(end.value)
+
+
+def _from_socket(address: tuple[Any, ...]) -> Endpoint:
+    return Endpoint(plain(address[0]), address[1])
 
 
 def _endpoint(address: Any) -> Endpoint:

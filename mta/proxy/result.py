@@ -40,7 +40,7 @@ def plain(ip_address: str) -> str:
     return ip_address
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ProxyResult:
     """What is known of a connection that had to begin with a header.
 

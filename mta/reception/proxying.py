@@ -71,7 +71,8 @@ def remembered(decide: Decision) -> Decision:
     known: dict[str, bool] = {}
 
     async def decide_or_know(transport: Any) -> bool:
-        address = transport.getPeer().host
+        client = getattr(transport, "client", None)
+        address = client[0] if client else transport.getPeer().host
         found = known.get(address)
         if found is None:
             found = await decide(transport)
