@@ -147,7 +147,7 @@ class DeadHostTests(DaemonTestCase):
     def test_wait_and_bounce(self) -> None:
         """A message waits, the queue shows why, and in the end it is returned."""
         daemon = self.daemon(
-            9, retry="* * F,3s,1s", main="ignore_bounce_errors_after = 0s"
+            9, retry="* * F,12s,2s", main="ignore_bounce_errors_after = 0s"
         )
 
         sent = swaks(daemon.port, "--to", "someone@far.test")
@@ -165,7 +165,7 @@ class DeadHostTests(DaemonTestCase):
             daemon.log(),
             r"== someone@far\.test R=onward T=smtp defer \(111\): Connection refused",
         )
-        (bounce,) = daemon.wait_for_mail(name="sender")
+        (bounce,) = daemon.wait_for_mail(name="sender", seconds=60)
         self.assertIn(b"\nReturn-path: <>\n", b"\n" + bounce)
         self.assertIn(b"multipart/report", bounce)
         self.assertIn(b"Final-Recipient: rfc822;someone@far.test", bounce)
