@@ -41,7 +41,8 @@ class ProxyFactory(Factory):
 
     The coroutine ``requires`` is asked with the transport of each connection whether
     its peer must send a header; it may wait, and where it fails the connection is
-    closed.  The whole header must come within ``timeout`` seconds and have no more
+    closed.  Where ``knows`` has the answer for an IP address already, it is not asked
+    in most cases.  The whole header must come within ``timeout`` seconds and have no more
     than ``limit`` octets.  Where it does not, the inner protocol is made all the same,
     with the peer's own address, if ``serves_failures``; else the connection is closed.
     Either way the protocol finds a ``ProxyResult`` at ``transport.getPeer().proxy``.
@@ -60,6 +61,7 @@ class ProxyFactory(Factory):
         wrapped: IProtocolFactory,
         *,
         requires: Callable[[Any], Coroutine[Any, Any, bool]],
+        knows: Callable[[str], bool | None] = lambda ip_address: None,
         clock: Any,
         timeout: float = 3,
         limit: int = HEADER_LIMIT,
@@ -74,6 +76,7 @@ class ProxyFactory(Factory):
     ) -> None:
         self.wrapped = wrapped
         self.requires = requires
+        self.knows = knows
         self.clock = clock
         self.timeout = timeout
         self.limit = limit

@@ -21,11 +21,14 @@ HEADER_LIMIT = 4096
 TLS_RECORD = 0x16
 
 _LOCAL, _PROXY = 0x20, 0x21
+_PROXIED = ProxyStatus.PROXIED
 _UNSPECIFIED, _UNIX = 0x00, 0x31
 # Octets of the addresses; the datagram families are for no server of ours.
 _ADDRESSES = {_UNSPECIFIED: 0, 0x11: 12, 0x21: 36, _UNIX: 216}
 _DATAGRAMS = (0x12, 0x22, 0x32)
-_LINE_FAMILIES = {b"TCP4": socket.AF_INET, b"TCP6": socket.AF_INET6}
+# Plain numbers: those of the enumeration take longer.
+_IPV4, _IPV6 = int(socket.AF_INET), int(socket.AF_INET6)
+_LINE_FAMILIES = {b"TCP4": _IPV4, b"TCP6": _IPV6}
 
 
 class Header(NamedTuple):
@@ -47,6 +50,22 @@ def version_of(octets: bytes | bytearray) -> int | None:
     if PREFIX.startswith(octets) or SIGNATURE.startswith(octets):
         return None
     return 0
+
+
+def whole_header(octets: bytes, limit: int) -> Header | None:
+    """Return a header of version 2 if that is just what the octets are.
+
+    None wherever one must look more closely; raises HeaderError.
+    """
+    length = len(octets)
+    if (
+        FIXED_LENGTH <= length <= limit
+        and octets.startswith(SIGNATURE)
+        and octets[12] in (_PROXY, _LOCAL)
+        and length == FIXED_LENGTH + (octets[14] << 8 | octets[15])
+    ):
+        return parse_binary(octets)
+    return None
 
 
 class HeaderReader:
@@ -131,7 +150,7 @@ def parse_line(line: bytes) -> Header:
     )
 
 
-def _ip_address(family: socket.AddressFamily, octets: bytes) -> str:
+def _ip_address(family: int, octets: bytes) -> str:
     try:
         packed = socket.inet_pton(family, octets.decode("ascii"))
     except (OSError, ValueError):
@@ -166,18 +185,18 @@ def parse_binary(octets: bytes) -> Header:
         raise HeaderError("too short for its addresses")
     tlvs = parse_tlvs(octets, position)
     if family == 0x11:
-        source = socket.inet_ntop(socket.AF_INET, octets[16:20])
-        destination = socket.inet_ntop(socket.AF_INET, octets[20:24])
+        source = socket.inet_ntop(_IPV4, octets[16:20])
+        destination = socket.inet_ntop(_IPV4, octets[20:24])
     elif family == 0x21:
-        source = plain(socket.inet_ntop(socket.AF_INET6, octets[16:32]))
-        destination = plain(socket.inet_ntop(socket.AF_INET6, octets[32:48]))
+        source = plain(socket.inet_ntop(_IPV6, octets[16:32]))
+        destination = plain(socket.inet_ntop(_IPV6, octets[32:48]))
     else:
         return Header(2, ProxyStatus.UNKNOWN, tlvs=tlvs)
-    first, second = octets[position - 4 : position - 2], octets[position - 2 : position]
+    ports = octets[position - 4 : position]
     return Header(
         2,
-        ProxyStatus.PROXIED,
-        Endpoint(source, int.from_bytes(first, "big")),
-        Endpoint(destination, int.from_bytes(second, "big")),
+        _PROXIED,
+        Endpoint(source, ports[0] << 8 | ports[1]),
+        Endpoint(destination, ports[2] << 8 | ports[3]),
         tlvs,
     )

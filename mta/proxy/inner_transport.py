@@ -8,6 +8,8 @@ from typing import Protocol as Interface
 
 from zope.interface import directlyProvides, providedBy
 
+from mta.proxy.peer import called_address
+
 
 class Strip(Interface):
     """Looks at the first octets that come, and passes on all or some."""
@@ -29,7 +31,6 @@ class InnerTransport:
     transport: Any
     _inner: Any = None
     _peer: Any = None
-    _host: Any = None
     _strip: Strip | None = None
     _write_some: Callable[[bytes], Any] | None = None
     _held = b""
@@ -56,10 +57,11 @@ class InnerTransport:
         self._inner = inner
         self._strip = strip
         self._is_aside = True
-        if self._peer is not None:
-            peer, host = self._peer, self.getHost()
+        peer = self._peer
+        if peer is not None:
+            # Without this layer, which would keep itself and the transport alive.
             transport.getPeer = lambda: peer
-            transport.getHost = lambda: host
+            transport.getHost = lambda: called_address(peer)
         if strip is None:
             transport.protocol = inner
         inner.makeConnection(transport)
@@ -89,11 +91,13 @@ class InnerTransport:
 
     def getPeer(self) -> Any:
         """Return the client's address."""
-        return self._peer or self.transport.getPeer()
+        peer = self._peer
+        return self.transport.getPeer() if peer is None else peer
 
     def getHost(self) -> Any:
         """Return the address that the client connected to."""
-        return self._host or self.transport.getHost()
+        peer = self._peer
+        return self.transport.getHost() if peer is None else called_address(peer)
 
     def write(self, data: bytes) -> None:
         """Send octets."""

@@ -22,3 +22,9 @@ class ClientAddress:
     host: str
     port: int
     proxy: ProxyResult = field(compare=False, repr=False)
+
+
+def called_address(peer: ClientAddress) -> ClientAddress:
+    """Return the address that a client connected to, as far as a header told it."""
+    result = peer.proxy
+    return ClientAddress("TCP", *(result.external or result.received), result)

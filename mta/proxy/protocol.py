@@ -18,11 +18,20 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mta.proxy.errors import HeaderError
-from mta.proxy.header import FIXED_LENGTH, Header, HeaderReader, version_of
+from mta.proxy.header import (
+    FIXED_LENGTH,
+    Header,
+    HeaderReader,
+    version_of,
+    whole_header,
+)
 from mta.proxy.inner_transport import InnerTransport, Strip
 from mta.proxy.peer import ClientAddress
 from mta.proxy.remainder import Remainder
 from mta.proxy.result import SPOOFED, Endpoint, ProxyResult, ProxyStatus, plain
+
+# Enough for nearly every header; a larger buffer takes longer to get.
+FIRST_READ = 1024
 
 
 class Server(Interface):
@@ -30,6 +39,7 @@ class Server(Interface):
 
     wrapped: IProtocolFactory
     requires: Callable[[Any], Coroutine[Any, Any, bool]]
+    knows: Callable[[str], bool | None]
     clock: Any
     timeout: float
     limit: int
@@ -80,11 +90,13 @@ class ProxyProtocol(InnerTransport, Protocol):
     def connectionMade(self) -> None:
         """Ask whether a header is due; read nothing meanwhile."""
         server, transport = self.server, self.transport
-        server.waiting.add(self)
         if hasattr(type(transport), "writeSomeData"):
             # A layer between hands on what it does not know itself, past itself.
             self._write_some = transport.writeSomeData
             self._is_on_socket = isinstance(transport, tcp.Connection)
+            if self._is_on_socket and self._serves_at_once(transport):
+                return
+        server.waiting.add(self)
         if server.room is not None and not server.room.enter():
             self._ends = self._find_ends()
             self._send_away("too many connections", server.crowded)
@@ -136,6 +148,26 @@ class ProxyProtocol(InnerTransport, Protocol):
             self._inner.handshakeCompleted()
 
     # The header.
+
+    def _serves_at_once(self, transport: Any) -> bool:
+        """Serve a known proxy whose whole header has come with its connection.
+
+        It goes without saying then that nothing need be awaited, counted or kept.
+        """
+        server = self.server
+        if server.maximum > 0 or not server.knows(transport.client[0]):
+            return False
+        try:
+            self._held = octets = transport.socket.recv(FIRST_READ)
+            header = whole_header(octets, server.limit)
+        except (OSError, HeaderError):
+            header = None
+        if header is None:
+            return False
+        self._held = b""
+        self._ends = self._find_ends()
+        self._take(header, b"")
+        return True
 
     def _decided(self, is_due: bool) -> None:
         self._deciding = None
@@ -198,23 +230,18 @@ class ProxyProtocol(InnerTransport, Protocol):
         except HeaderError as error:
             self._refuse(str(error), reader.kept)
             return
-        if header is None:
-            return
-        self.result = result = self._result(header)
-        client = result.client or result.proxy
-        self._peer = ClientAddress("TCP", *client, result)
-        self._host = ClientAddress("TCP", *(result.external or result.received), result)
-        self._serve(reader.rest, None)
+        if header is not None:
+            self._take(header, reader.rest)
 
-    def _result(self, header: Header) -> ProxyResult:
-        return ProxyResult(
-            header.status,
-            *self._ends,
-            header.version,
-            header.source,
-            header.destination,
-            header.tlvs,
+    def _take(self, header: Header, rest: bytes) -> None:
+        """Serve the client that a header names."""
+        version, status, source, destination, tlvs = header
+        proxy, received = self._ends
+        self.result = result = ProxyResult(
+            status, proxy, received, version, source, destination, tlvs
         )
+        self._peer = ClientAddress("TCP", *(source or proxy), result)
+        self._serve(rest, None)
 
     def _refuse(self, reason: str, octets: bytes) -> None:
         """Give up a bad header; who sent it is answered when its time is over."""
@@ -258,7 +285,7 @@ class ProxyProtocol(InnerTransport, Protocol):
 
     def _stop_waiting(self) -> None:
         server = self.server
-        if self in server.waiting:
+        if server.waiting and self in server.waiting:
             server.waiting.remove(self)
             if server.room is not None:
                 server.room.leave()

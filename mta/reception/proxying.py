@@ -66,22 +66,28 @@ def names_only_addresses(text: str) -> bool:
     return True
 
 
-def remembered(decide: Decision) -> Decision:
-    """Return what decides once for each address, and then knows."""
-    known: dict[str, bool] = {}
+def _knows_nobody(_ip_address: str) -> None:
+    return None
 
-    async def decide_or_know(transport: Any) -> bool:
-        client = getattr(transport, "client", None)
-        address = client[0] if client else transport.getPeer().host
-        found = known.get(address)
+
+class Remembered:
+    """Decides once for each address, and then knows."""
+
+    def __init__(self, decide: Decision) -> None:
+        self._decide = decide
+        self._known: dict[str, bool] = {}
+        self.knows = self._known.get
+
+    async def decide(self, transport: Any) -> bool:
+        """Return whether the peer of a connection must send a header."""
+        address = transport.getPeer().host
+        found = self._known.get(address)
         if found is None:
-            found = await decide(transport)
-            if len(known) >= REMEMBERED_LIMIT:
-                known.clear()
-            known[address] = found
+            found = await self._decide(transport)
+            if len(self._known) >= REMEMBERED_LIMIT:
+                self._known.clear()
+            self._known[address] = found
         return found
-
-    return decide_or_know
 
 
 def behind_proxies(
@@ -106,13 +112,13 @@ def behind_proxies(
     async def is_listed(transport: Any) -> bool:
         return await matches(hosts, Context(site, factory.describe(transport)))
 
-    is_proxy: Decision = is_listed
-    if names_only_addresses(hosts.text):
-        is_proxy = remembered(is_listed)
+    remembered = Remembered(is_listed)
+    is_constant = names_only_addresses(hosts.text)
     log = ProxyLog(logs, speaks=not factory.tls_on_connect)
     return ServerBehindProxies(
         factory,
-        requires=is_proxy,
+        requires=remembered.decide if is_constant else is_listed,
+        knows=remembered.knows if is_constant else _knows_nobody,
         clock=clock,
         timeout=options.proxy_protocol_timeout,
         serves_failures=not factory.tls_on_connect,

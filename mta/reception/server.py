@@ -105,9 +105,10 @@ class ESMTPFactory(Factory):
 
     def describe(self, transport: Any) -> Connection:
         """Return what a transport tells of a client."""
-        peer, host = transport.getPeer(), transport.getHost()
+        peer = transport.getPeer()
         proxy = getattr(peer, "proxy", None)
         if proxy is None:
+            host = transport.getHost()
             local_address, local_port = host.host, host.port
         else:
             # To the client this host has the proxy's address.

@@ -11,8 +11,8 @@ from mta.proxy.factory import ProxyFactory
 from mta.reception.proxy_options import ProxyOptions
 from mta.reception.proxying import (
     REMEMBERED_LIMIT,
+    Remembered,
     names_only_addresses,
-    remembered,
 )
 from mta.testing import result_of
 from tests.proxy.headers import (
@@ -229,11 +229,13 @@ class OptionTests(ProxyCase):
             asked.append(transport.getPeer().host)
             return True
 
-        decision = remembered(decide)
+        remembered = Remembered(decide)
         for number in [*range(REMEMBERED_LIMIT + 1), *range(REMEMBERED_LIMIT, -1, -1)]:
             transport = ClientTransport(f"10.0.{number >> 8}.{number & 255}")
-            self.assertTrue(result_of(decision(transport)))
+            self.assertTrue(result_of(remembered.decide(transport)))
         self.assertEqual(len(asked), 2 * REMEMBERED_LIMIT + 1)
+        self.assertTrue(remembered.knows("10.0.0.0"))
+        self.assertIsNone(remembered.knows("192.0.2.1"))
 
     def test_mapped(self) -> None:
         """An IPv4 proxy may come to an IPv6 socket."""
