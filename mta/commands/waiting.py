@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Coroutine, Generator
-from functools import partial
 from typing import Any, TypeVar
+
+from mta.coroutines import rest_of
 
 T = TypeVar("T")
 _ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -34,23 +35,7 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T]) -> T:
     except StopIteration as stop:
         found: T = stop.value
         return found
-    return _wait(the_reactor(), _rest(coroutine, waited), [])
-
-
-def _rest(coroutine: Coroutine[Any, Any, T], waited: Any) -> Generator[Any, Any, T]:
-    """Go on with a coroutine that has begun to wait."""
-    while True:
-        try:
-            result = yield waited
-        except Exception as error:
-            step = partial(coroutine.throw, error)
-        else:
-            step = partial(coroutine.send, result)
-        try:
-            waited = step()
-        except StopIteration as stop:
-            found: T = stop.value
-            return found
+    return _wait(the_reactor(), rest_of(coroutine, waited), [])
 
 
 def run_in_reactor(make: Callable[[Any], Coroutine[Any, Any, T]]) -> T:

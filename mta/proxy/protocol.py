@@ -5,7 +5,7 @@ To Twisted's transport this is the protocol, and to the inner protocol the trans
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine
 from enum import Enum
 from typing import Any
 from typing import Protocol as Interface
@@ -17,6 +17,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mta.coroutines import rest_of
 from mta.proxy.errors import HeaderError
 from mta.proxy.header import (
     FIXED_LENGTH,
@@ -111,7 +112,7 @@ class ProxyProtocol(InnerTransport, Protocol):
         else:
             self._must_resume = True
             transport.pauseProducing()
-            self._deciding = Deferred.fromCoroutine(_rest(decision, waited))
+            self._deciding = Deferred.fromCoroutine(rest_of(decision, waited))
             self._deciding.addCallbacks(self._decided, self._undecided)
 
     def dataReceived(self, data: bytes) -> None:
@@ -311,22 +312,6 @@ class ProxyProtocol(InnerTransport, Protocol):
         if last_words:
             self.transport.write(last_words)
         self.transport.loseConnection()
-
-
-def _rest(
-    decision: Coroutine[Any, Any, bool], waited: Any
-) -> Generator[Any, Any, bool]:
-    """Go on with a decision that has begun to wait."""
-    try:
-        while True:
-            try:
-                result = yield waited
-            except Exception as error:
-                waited = decision.throw(error)
-            else:
-                waited = decision.send(result)
-    except StopIteration as end:
-        return bool(end.value)
 
 
 def _from_socket(address: tuple[Any, ...]) -> Endpoint:
