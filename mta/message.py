@@ -152,7 +152,8 @@ class Message:
     (header section, empty line and body).  ``connection`` is what was known of the
     client.  ``body_type`` is 7BIT, 8BITMIME or empty.  ``warnings`` counts the
     delay warnings sent.  ``acl_variables`` are the ``acl_m`` ones, by the text
-    after ``acl_``.
+    after ``acl_``.  ``requiretls`` lets it go over verified TLS alone, ``tls_optional``
+    however little TLS comes about (RFC 8689).
     """
 
     message_id: str = ""
@@ -180,6 +181,8 @@ class Message:
     bounce_recipient: str = ""
     line_count: int = 0
     max_line_length: int = 0
+    requiretls: bool = False
+    tls_optional: bool = False
 
     @property
     def size(self) -> int:

@@ -162,6 +162,8 @@ class Reports:
             received_at=now,
             body_type="8BITMIME",
             smtputf8=message.smtputf8,
+            # RFC 8689, section 5: it tells of the message, if not all.
+            requiretls=message.requiretls,
             original_message_id=message.message_id,
             bounce_recipient=", ".join(_failed_addresses(report)),
         )
@@ -185,9 +187,14 @@ class Reports:
         return sent
 
     def _returns_message(self, report: Report, message: Message) -> bool:
-        """Return whether the whole message is wanted back (RFC 3461, section 4.3)."""
+        """Return whether the whole message is wanted back (RFC 3461, section 4.3).
+
+        Not where TLS is required of it, whatever is wanted (RFC 8689, section 5).
+        """
         options = self._options
         if not options.bounce_return_message or not options.bounce_return_body:
+            return False
+        if message.requiretls:
             return False
         if message.dsn_return:
             return message.dsn_return == "FULL" and report.action is Action.FAILED

@@ -25,6 +25,7 @@ from mta.reception.content import Content
 from mta.reception.fix_ups import FixUpOptions, FixUps, Originator
 from mta.reception.rejection import rejected_content
 from mta.reception.space import DiskSpace
+from mta.reception.tls_required import asks_for_no_tls
 from mta.reception.trace import DEFAULT_TEXT, DateText, ReceivedField
 from mta.reception.transaction import Decision, Transaction
 from mta.smtp.reply import Reply, reply
@@ -299,6 +300,7 @@ class ContentSink(Content):
         logs, controls = acceptance.logs, self._transaction.controls
         # The session may change what it knows while the message is delivered.
         message.connection = _as_it_is_now(message.connection)
+        message.tls_optional = asks_for_no_tls(message)
         if controls.frozen:
             message.frozen = True
             message.frozen_at = acceptance.clock()

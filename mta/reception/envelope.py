@@ -35,6 +35,7 @@ async def take_mail(conversation: Conversation, event: MailReceived) -> None:
         smtputf8=parameters.smtputf8,
         dsn_return=parameters.dsn_return,
         envelope_id=parameters.envelope_id,
+        requiretls=parameters.requiretls,
     )
     decision = await conversation.shared.policy.mail(transaction)
     conversation.heed_controls()

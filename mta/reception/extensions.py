@@ -67,6 +67,7 @@ class _Offer(NamedTuple):
     chunking: bool
     starttls: bool
     smtputf8: bool
+    requiretls: bool
 
 
 class ExtensionOffer:
@@ -87,6 +88,7 @@ class ExtensionOffer:
                 options.pipelining_advertise_hosts,
                 options.chunking_advertise_hosts,
                 options.smtputf8_advertise_hosts,
+                options.requiretls_advertise_hosts,
             )
         )
         self._known: dict[tuple[object, ...], Extensions] = {}
@@ -105,7 +107,8 @@ class ExtensionOffer:
             return await self._chosen(
                 context, numbers, starttls, mechanisms, may_pipeline
             )
-        key = (numbers, starttls, mechanisms, may_pipeline)
+        is_secure = context.connection.tls is not None
+        key = (numbers, starttls, mechanisms, may_pipeline, is_secure)
         extensions = self._known.get(key)
         if extensions is None:
             extensions = await self._chosen(
@@ -137,6 +140,9 @@ class ExtensionOffer:
             starttls,
             options.accept_8bitmime
             and await matches_or_defers(options.smtputf8_advertise_hosts, context),
+            # RFC 8689, section 2: what came in clear cannot be promised secrecy.
+            context.connection.tls is not None
+            and await matches_or_defers(options.requiretls_advertise_hosts, context),
         )
         extensions = self._made.get(offer)
         if extensions is None:
@@ -162,6 +168,7 @@ class ExtensionOffer:
             "CHUNKING" if offer.chunking else "",
             "STARTTLS" if offer.starttls else "",
             "SMTPUTF8" if offer.smtputf8 else "",
+            "REQUIRETLS" if offer.requiretls else "",
             "ENHANCEDSTATUSCODES" if self._options.smtp_enhanced_status_codes else "",
             "HELP",
         )
@@ -176,4 +183,5 @@ class ExtensionOffer:
             eight_bit=self._options.accept_8bitmime,
             dsn=offer.dsn,
             mechanisms=offer.mechanisms,
+            requiretls=offer.requiretls,
         )

@@ -35,6 +35,9 @@ class SMTPOptions(Configurable):
     pipelining_advertise_hosts = Option(HostList, "*", "Hosts offered PIPELINING.")
     chunking_advertise_hosts = Option(HostList, "*", "Hosts offered CHUNKING.")
     smtputf8_advertise_hosts = Option(HostList, "*", "Hosts offered SMTPUTF8.")
+    requiretls_advertise_hosts = Option(
+        HostList, "*", "Hosts offered REQUIRETLS, inside TLS."
+    )
     limits_advertise_hosts = Option(HostList, "*", "Hosts offered LIMITS.")
     dsn_advertise_hosts = Option(HostList, None, "Hosts offered DSN.")
     auth_advertise_hosts = Option(HostList, "*", "Hosts offered AUTH.")

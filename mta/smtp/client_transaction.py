@@ -40,6 +40,7 @@ class Envelope:
     envelope_id: str = ""
     authenticated_sender: str | None = None
     ignore_quota: bool = False
+    requiretls: bool = False
 
 
 _RSET = -1
@@ -232,6 +233,8 @@ def mail_command(envelope: Envelope, session: ClientSession) -> str:
         text += f" BODY={envelope.body_type}"
     if envelope.smtputf8 and "SMTPUTF8" in offered:
         text += " SMTPUTF8"
+    if envelope.requiretls and "REQUIRETLS" in offered:
+        text += " REQUIRETLS"
     if "DSN" in offered:
         if envelope.dsn_return:
             text += f" RET={envelope.dsn_return}"

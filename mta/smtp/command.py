@@ -39,6 +39,7 @@ class MailParameters:
     dsn_return: str = ""
     envelope_id: str = ""
     smtputf8: bool = False
+    requiretls: bool = False
 
 
 @dataclass(slots=True)
@@ -74,6 +75,7 @@ class Extensions(NamedTuple):
     dsn: bool = False
     mechanisms: tuple[str, ...] = ()
     lines: bytes = b""
+    requiretls: bool = False
 
 
 NO_EXTENSIONS = Extensions()
@@ -221,6 +223,9 @@ def _set_mail_parameter(
         return mail.body_type in ("7BIT", "8BITMIME")
     elif name == "SMTPUTF8" and extensions.smtputf8:
         mail.smtputf8 = True
+        return not value
+    elif name == "REQUIRETLS" and extensions.requiretls:
+        mail.requiretls = True
         return not value
     elif name == "AUTH" and extensions.mechanisms:
         mail.authenticated_sender = _decode_xtext(value, "AUTH")

@@ -72,7 +72,7 @@ _MESSAGE = _Attributes(
     "message_id received_at declared_size body_type smtputf8 dsn_return envelope_id "
     "frozen frozen_at manually_thawed queue_only local_error warnings "
     "original_message_id sender_verified authenticated_sender bounce_recipient "
-    "line_count max_line_length",
+    "line_count max_line_length requiretls tls_optional",
 )
 _CONNECTION = _Attributes(
     Connection(),

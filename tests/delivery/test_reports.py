@@ -153,6 +153,25 @@ class BounceTests(Case):
                 last = list(self.parse(sent).iter_parts())[-1]
                 self.assertEqual(last.get_content_type(), expected)
 
+    def test_requiretls(self) -> None:
+        """Reports on a message that requires TLS do so too, without its body."""
+        for wanted in ("", "FULL"):
+            message = self.rig.message("b@far.example")
+            message.requiretls, message.dsn_return = True, wanted
+
+            (sent,) = result_of(
+                self.rig.reports.failures(message, self.failed(message))
+            )
+
+            self.assertTrue(sent.requiretls)
+            parts = list(self.parse(sent).iter_parts())
+            self.assertEqual(parts[2].get_content_type(), "text/rfc822-headers")
+            self.assertIn(b"The header section of the message", sent.body.inline)
+
+        plain = self.rig.message("b@far.example")
+        (sent,) = result_of(self.rig.reports.failures(plain, self.failed(plain)))
+        self.assertFalse(sent.requiretls)
+
     def test_options(self) -> None:
         """The administrator's text and reply address are used."""
         rig = Rig(

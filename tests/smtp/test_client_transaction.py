@@ -17,7 +17,7 @@ from mta.smtp.client_transaction import (
     xtext,
 )
 
-ALL = "PIPELINING CHUNKING SIZE 8BITMIME SMTPUTF8 DSN AUTH"
+ALL = "PIPELINING CHUNKING SIZE 8BITMIME SMTPUTF8 REQUIRETLS DSN AUTH"
 
 
 def session(keywords: str = ALL, *, is_lmtp: bool = False) -> ClientSession:
@@ -164,11 +164,13 @@ class ParameterTests(SynchronousTestCase):
             dsn_return="HDRS",
             envelope_id="e+2B1",
             authenticated_sender="",
+            requiretls=True,
         )
 
         self.assertEqual(
             mail_command(envelope, session()),
-            "MAIL FROM:<> SIZE=1000 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=e+2B1 AUTH=<>",
+            "MAIL FROM:<> SIZE=1000 BODY=8BITMIME SMTPUTF8 REQUIRETLS RET=HDRS "
+            "ENVID=e+2B1 AUTH=<>",
         )
         self.assertEqual(mail_command(envelope, session("HELP")), "MAIL FROM:<>")
 

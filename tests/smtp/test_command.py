@@ -18,7 +18,7 @@ from mta.smtp.command import (
 from mta.taint import is_tainted
 
 EVERYTHING = NO_EXTENSIONS._replace(
-    chunking=True, smtputf8=True, dsn=True, mechanisms=("PLAIN",)
+    chunking=True, smtputf8=True, dsn=True, requiretls=True, mechanisms=("PLAIN",)
 )
 
 
@@ -60,13 +60,14 @@ class MailTests(SynchronousTestCase):
         """Parameters in any order and case."""
         mail = parse_mail(
             b"FROM:<a@b.example> body=8bitmime  SIZE=99 smtputf8 ret=hdrs "
-            b"ENVID=a+2Bb AUTH=x+40y.example",
+            b"ENVID=a+2Bb AUTH=x+40y.example requireTLS",
             EVERYTHING,
         )
 
         self.assertEqual(99, mail.size)
         self.assertEqual("8BITMIME", mail.body_type)
         self.assertTrue(mail.smtputf8)
+        self.assertTrue(mail.requiretls)
         self.assertEqual("HDRS", mail.dsn_return)
         self.assertEqual("a+2Bb", mail.envelope_id)
         self.assertEqual("x@y.example", mail.authenticated_sender)
@@ -76,6 +77,7 @@ class MailTests(SynchronousTestCase):
         nothing = NO_EXTENSIONS._replace(eight_bit=False)
         for parameter in (
             b"SMTPUTF8", b"BODY=7BIT", b"RET=FULL", b"ENVID=x", b"AUTH=<>",
+            b"REQUIRETLS",
         ):  # fmt: skip
             text = self.refusal(b"FROM:<a@b.example> " + parameter, nothing)
 
@@ -93,6 +95,7 @@ class MailTests(SynchronousTestCase):
             (b"FROM:<a@b.example> SIZE=" + b"9" * 21, "may not follow"),
             (b"FROM:<a@b.example> SIZE", "may not follow"),
             (b"FROM:<a@b.example> SMTPUTF8=1", "may not follow"),
+            (b"FROM:<a@b.example> REQUIRETLS=yes", "may not follow"),
             (b"FROM:<a@b.example> ENVID=+0D", "Invalid value for ENVID"),
             (b"FROM:<a@b.example> ENVID=+4", "Invalid value for ENVID"),
             (b"FROM:<a@b.example> ENVID=" + b"x" * 501, "Invalid value for ENVID"),

@@ -50,6 +50,7 @@ def full_message() -> Message:
         frozen=True,
         warnings=2,
         line_count=7,
+        requiretls=True,
     )
 
 
@@ -164,3 +165,4 @@ class BrokenRecordTests(SynchronousTestCase):
 
         self.assertEqual(found.message_id, "1r31fw-000000000Ju-264a")
         self.assertFalse(found.frozen)
+        self.assertFalse(found.requiretls)
