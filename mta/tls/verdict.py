@@ -127,6 +127,14 @@ class TLSVerdict:
         """Return the same with some fields changed."""
         return replace(self, **changes)
 
+    def reduced(self) -> TLSVerdict:
+        """Return the answers alone: what few values there are, whatever a host says."""
+        answers = {
+            name: replace(check, reason="", result_type="")
+            for name, check in self.checks
+        }
+        return TLSVerdict(**answers)
+
     @property
     def checks(self) -> Iterator[tuple[str, Check]]:
         """Every check with its name, in the order in which they come to bear."""

@@ -112,6 +112,15 @@ class VerdictTests(SynchronousTestCase):
         self.assertTrue(changed.requiretls.met)
         self.assertEqual(changed.having(requiretls=UNASKED), FULL)
 
+    def test_reduced(self) -> None:
+        """Reduced to its answers, a verdict holds nothing that a host can choose."""
+        reduced = FULL.reduced()
+
+        self.assertEqual(
+            reduced.text, "tls=yes! chain=no name=yes ocsp=no! dane=none sts=no"
+        )
+        self.assertEqual((reduced.host, reduced.helo, reduced.policies), ("", "", ()))
+
     def test_json(self) -> None:
         """What was written as JSON is read back the same."""
         text = FULL.json_text
