@@ -133,7 +133,7 @@ class TLSVerdict:
             name: replace(check, reason="", result_type="")
             for name, check in self.checks
         }
-        return TLSVerdict(**answers)
+        return TLSVerdict().having(**answers)
 
     @property
     def checks(self) -> Iterator[tuple[str, Check]]:
