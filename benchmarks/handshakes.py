@@ -1,0 +1,144 @@
+"""CPU and memory of TLS sessions, beside Exim in the same run.
+
+``python -m benchmarks.handshakes [--quick] [--memory]`` has clients say EHLO, STARTTLS,
+EHLO by TLS 1.3, and QUIT, and prints what a session costs the server in CPU time, with
+a staple and without, and what an idle one takes of memory; with ``--memory`` also what
+20,000 sessions leave behind.  It fails where a bound is broken.  It runs as root, and
+needs the Exim of ``.ci/peers``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.idle_sessions import resident_kib
+from benchmarks.tls_clients import Clients
+from benchmarks.tls_servers import EximWithTLS, Material, OursWithTLS, materials
+
+MILLISECONDS = {"P-256": 2.0, "RSA-2048": 2.8}
+SHARE_OF_EXIM = 0.6
+STAPLE = 0.05
+IDLE_KIB = 96.0
+GROWN_KIB = 1024
+SESSIONS = 50  # in one go, before it is another's turn
+IDLE = 500
+MANY = 20_000
+WARM_UP = 500
+
+
+@contextmanager
+def running(server: Any) -> Iterator[tuple[Any, Clients]]:
+    """Give a server and its clients, and stop it in the end."""
+    try:
+        clients = Clients(server.port)
+        # What is loaded or forked for the first ones is no cost of each.
+        clients.run(SESSIONS, asks=True)
+        yield server, clients
+    finally:
+        server.stop()
+
+
+def milliseconds(server: Any, clients: Clients, *, asks: bool) -> float:
+    """Return the CPU time of the server for each of some sessions."""
+    before = server.group.used()
+    clients.run(SESSIONS, asks=asks)
+    time.sleep(0.1)
+    spent: float = server.group.used() - before
+    return spent * 1000 / SESSIONS
+
+
+def measure(material: Material, rounds: int) -> bool:
+    """Print what a session costs; return whether all is within its bounds.
+
+    Who comes first in a round changes, so that no one has the better neighbours.
+    """
+    found: dict[str, list[float]] = {"stapled": [], "not": [], "Exim": []}
+    with (
+        running(OursWithTLS(material)) as ours,
+        running(EximWithTLS(material)) as exim,
+    ):
+        whom = {"stapled": (ours, True), "not": (ours, False), "Exim": (exim, True)}
+        for number in range(rounds):
+            names = list(whom)
+            for name in names if number % 2 else reversed(names):
+                (server, clients), asks = whom[name]
+                found[name].append(milliseconds(server, clients, asks=asks))
+    return _tell(material.name, found)
+
+
+def _tell(name: str, found: dict[str, list[float]]) -> bool:
+    # What disturbs a run only ever adds to it.
+    low = {who: sorted(times)[len(times) // 5] for who, times in found.items()}
+    stapled = low["stapled"]
+    figures = [
+        ("ms for a session", stapled, MILLISECONDS[name]),
+        ("of Exim's", stapled / low["Exim"], SHARE_OF_EXIM),
+        ("more for the staple", stapled / low["not"] - 1, STAPLE),
+    ]
+    print(f"{name}, Exim {low['Exim']:.2f} ms, ours without staple {low['not']:.2f}:")
+    passed = [within(what, value, bound) for what, value, bound in figures]
+    return all(passed)
+
+
+def within(what: str, value: float, bound: float) -> bool:
+    """Print a figure; return whether it is within its bound."""
+    is_good = value <= bound
+    print(f"  {value:8.2f} {what} (at most {bound}) {'ok' if is_good else 'MISSED'}")
+    sys.stdout.flush()
+    return is_good
+
+
+def measure_idle(material: Material) -> bool:
+    """Print what a client that says nothing takes; return whether it is little."""
+    with running(OursWithTLS(material)) as (server, clients), ExitStack() as stack:
+        # What is kept for the first ones belongs to all.
+        for _ in range(SESSIONS):
+            clients.idle(stack, asks=True)
+        time.sleep(1)
+        before = resident_kib(server.pid)
+        for _ in range(IDLE):
+            clients.idle(stack, asks=True)
+        time.sleep(1)
+        grown = resident_kib(server.pid) - before
+    return within("KiB for an idle session", grown / IDLE, IDLE_KIB)
+
+
+def measure_growth(material: Material) -> bool:
+    """Print by how much many sessions let the server grow; return whether it is little."""
+    with running(OursWithTLS(material)) as (server, clients):
+        clients.run(WARM_UP, asks=True)
+        time.sleep(1)
+        before = resident_kib(server.pid)
+        clients.run(MANY, asks=True)
+        time.sleep(1)
+        grown = resident_kib(server.pid) - before
+    return within(f"KiB more after {MANY} sessions", grown, GROWN_KIB)
+
+
+def main(words: list[str]) -> int:
+    """Measure; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="few rounds")
+    parser.add_argument(
+        "--memory", action="store_true", help="what 20,000 leave behind"
+    )
+    arguments = parser.parse_args(words)
+    with tempfile.TemporaryDirectory() as directory:
+        both = materials(Path(directory))
+        passed = [measure(each, 5 if arguments.quick else 25) for each in both]
+        print("Memory:")
+        passed.append(measure_idle(both[0]))
+        if arguments.memory:
+            passed.append(measure_growth(both[0]))
+    return 0 if all(passed) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
