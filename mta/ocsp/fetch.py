@@ -48,7 +48,14 @@ class FetchError(Exception):
 
 
 class RevokedError(FetchError):
-    """The certificate is revoked: there will be no proof again."""
+    """The certificate is revoked: there will be no proof again.
+
+    ``response`` is what says so.
+    """
+
+    def __init__(self, text: str, response: bytes) -> None:
+        super().__init__(text)
+        self.response = response
 
 
 def responder_urls(certificate: x509.Certificate) -> list[str]:
@@ -87,7 +94,8 @@ def fetch(
 ) -> tuple[bytes, Verdict]:
     """Return a proof that is newer than the present one, and what it is worth.
 
-    The responders are asked in turn.  Raises FetchError.
+    The responders are asked in turn.  ``present`` may be of any worth: what is older
+    is not believed, be it good or not.  Raises FetchError.
     """
     faults = []
     request = subject.request()
@@ -95,9 +103,10 @@ def fetch(
         try:
             response = ask(url, request)
             verdict = subject.judge(response, now())
-            if verdict.finding is Finding.REVOKED:
-                raise RevokedError(printable(f"{url}: {verdict.reason}"))
             fault = _fault(verdict, now(), present)
+            if not fault and verdict.finding is Finding.REVOKED:
+                text = printable(f"{url}: {verdict.reason}")
+                raise RevokedError(text, response)
         except ExchangeError as error:
             fault = str(error)
         if not fault:
@@ -108,16 +117,19 @@ def fetch(
 
 def _fault(verdict: Verdict, now: float, present: Verdict | None) -> str:
     """Return why an answer is not to be used."""
-    if not verdict.is_good:
+    is_revoked = verdict.finding is Finding.REVOKED
+    if not verdict.is_good and not is_revoked:
         return verdict.reason
+    if present is not None and verdict.this_update < present.this_update:
+        return "its answer is older than the proof that is there"
+    if is_revoked:
+        return ""
     if verdict.effective_end <= now:
         return "its answer has just expired"
-    if present is None or not present.is_good:
-        return ""
-    if verdict.this_update < present.this_update:
-        return "its answer is older than the proof that is there"
     if (
-        verdict.this_update == present.this_update
+        present is not None
+        and present.is_good
+        and verdict.this_update == present.this_update
         and verdict.effective_end <= present.effective_end
     ):
         return "it has nothing newer than the proof that is there"

@@ -23,6 +23,7 @@ from mta.ocsp.fetch import (
 from mta.tls.ocsp import Verdict
 from tests.tls.proofs import (
     DAY,
+    GOOD,
     HOUR,
     NOW,
     REVOKED,
@@ -172,8 +173,22 @@ class FetchTests(SynchronousTestCase):
     def test_revoked(self) -> None:
         """That a certificate is revoked is the end: nobody else is asked."""
         response = CA.respond(MX.certificate, REVOKED)
-        self.assertRaises(RevokedError, self.fetch, response, response)
-        self.assertEqual(1, len(self.asked))
+        error = self.assertRaises(RevokedError, self.fetch, response, response)
+        self.assertEqual((1, response), (len(self.asked), error.response))
+
+    def test_replayed(self) -> None:
+        """What is older than what is known is not believed, be it good or revoked."""
+        for known, said in ((REVOKED, GOOD), (GOOD, REVOKED)):
+            present = SUBJECT.judge(
+                CA.respond(MX.certificate, known, begin=NOW - HOUR), TIME
+            )
+            older = CA.respond(MX.certificate, said, begin=NOW - 2 * HOUR)
+            newer = CA.respond(MX.certificate, said, begin=NOW)
+            self.assertIn("older than the proof", self.failure(older, present=present))
+            if said is GOOD:
+                self.assertEqual(newer, self.fetch(newer, present=present))
+            else:
+                self.assertRaises(RevokedError, self.fetch, newer, present=present)
 
     def test_newer(self) -> None:
         """A proof does not give way to one that is older, or the same."""
