@@ -23,8 +23,9 @@ class Answer:
     ``records`` hold plain values by kind: A, AAAA: text of an IP address; MX:
     ``(preference, name)``; PTR, CNAME, NS: a name; TXT: bytes; SRV: ``(priority,
     weight, port, name)``; TLSA: ``(usage, selector, matching type, bytes)``.  Names
-    have no final dot.  ``secure`` says that a trusted resolver set the AD bit.
-    ``ttl`` is in seconds.  ``text`` says why an answer is AGAIN.
+    have no final dot.  ``secure`` says that a trusted resolver set the AD bit, for
+    aliases on the way as well.  ``ttl`` is in seconds.  ``text`` says why an answer
+    is AGAIN.  ``name`` is what has the records where an alias was asked for.
     """
 
     outcome: Outcome
@@ -32,6 +33,7 @@ class Answer:
     secure: bool = False
     ttl: int = 0
     text: str = ""
+    name: str = ""
 
     def __bool__(self) -> bool:
         return self.outcome is Outcome.FOUND

@@ -11,6 +11,7 @@ import dns.message
 import dns.name
 import dns.rcode
 
+from mta.dns.associations import ask_for_opaque, association
 from mta.host import Answer, Outcome
 
 
@@ -21,6 +22,7 @@ def read_answer(message: dns.message.Message, kind: str, *, trusted: bool) -> An
         return Answer(Outcome.AGAIN, text=dns.rcode.to_text(code))
     if not isinstance(message, dns.message.QueryMessage):
         return Answer(Outcome.AGAIN, text="no answer to a query")
+    ask_for_opaque(message)
     try:
         chain = message.resolve_chaining()
     except dns.exception.DNSException as error:
@@ -32,7 +34,8 @@ def read_answer(message: dns.message.Message, kind: str, *, trusted: bool) -> An
         return Answer(none, (), secure, ttl)
     value_of = _VALUES.get(kind, str)
     records = tuple(value_of(record) for record in chain.answer)
-    return Answer(Outcome.FOUND, records, secure, ttl)
+    name = _name(chain.canonical_name) if chain.cnames else ""
+    return Answer(Outcome.FOUND, records, secure, ttl, name=name)
 
 
 def _name(name: dns.name.Name) -> str:
@@ -54,7 +57,7 @@ _VALUES: dict[str, Callable[[Any], Any]] = {
         record.port,
         _name(record.target),
     ),
-    "TLSA": lambda record: (record.usage, record.selector, record.mtype, record.cert),
+    "TLSA": lambda record: association(record.data),
 }
 
 
@@ -67,6 +70,7 @@ def joined(answers: list[Answer]) -> Answer:
             tuple(record for answer in found for record in answer.records),
             all(answer.secure for answer in found),
             min(answer.ttl for answer in found),
+            name=found[0].name if len({answer.name for answer in found}) == 1 else "",
         )
     for outcome in (Outcome.AGAIN, Outcome.NO_DATA):
         for answer in answers:

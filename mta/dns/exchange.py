@@ -15,6 +15,8 @@ from twisted.internet.protocol import (
 )
 from twisted.python.failure import Failure
 
+from mta.dns.associations import TLSA, with_opaque_associations
+
 Server = tuple[str, int]
 
 
@@ -23,6 +25,7 @@ class Exchange:
 
     def __init__(self, query: dns.message.Message) -> None:
         self.query = query
+        self._is_for_associations = query.question[0].rdtype == TLSA
         self.done: Deferred[dns.message.Message | str] = Deferred()
 
     async def result(self, clock: Any, limit: float) -> dns.message.Message | str:
@@ -45,6 +48,8 @@ class Exchange:
             return
         truncated = bool(octets[2] & 0x02)
         try:
+            if self._is_for_associations:
+                octets = with_opaque_associations(octets)
             message = dns.message.from_wire(octets, question_only=truncated)
         except (dns.exception.DNSException, ValueError):
             return

@@ -55,3 +55,13 @@ def is_loopback(ip_address: str) -> bool:
     """Return whether an IP address is this machine's own loopback."""
     literal = ip_address_of(ip_address)
     return literal is not None and literal.is_loopback
+
+
+def everybody(_ip_address: str) -> bool:
+    """Say yes to every server."""
+    return True
+
+
+def nobody(_ip_address: str) -> bool:
+    """Say no to every server."""
+    return False

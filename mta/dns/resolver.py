@@ -19,9 +19,11 @@ from mta.dns.answers import joined, read_answer
 from mta.dns.exchange import DatagramExchange, Server, StreamExchange, StreamFactory
 from mta.dns.names import (
     canonical_name,
+    everybody,
     ip_address_of,
     is_loopback,
     known_without_asking,
+    nobody,
 )
 from mta.dns.system import ask_system, read_resolv_conf
 from mta.host import Answer, Outcome
@@ -39,7 +41,9 @@ class Resolver:
 
     A server is ``(IP address, port)``.  Each try waits ``timeout`` seconds, each
     server is tried ``attempts`` times.  The AD bit is believed only from servers
-    that ``is_trusted`` says yes to, those on this machine by default.
+    that ``is_trusted`` says yes to; by default these are the ones on this machine,
+    and all of ``/etc/resolv.conf`` where that has the option ``trust-ad``.  Without
+    ``dnssec`` nobody is asked for it, and nothing is secure.
     """
 
     def __init__(
@@ -50,14 +54,18 @@ class Resolver:
         timeout: float | None = None,
         attempts: int | None = None,
         is_trusted: Callable[[str], bool] | None = None,
+        dnssec: bool = True,
         configuration: str = "/etc/resolv.conf",
     ) -> None:
-        found, found_timeout, found_attempts = read_resolv_conf(configuration)
+        found = read_resolv_conf(configuration)
         self._reactor = reactor
-        self._servers = tuple(found if servers is None else servers)
-        self._timeout = found_timeout if timeout is None else timeout
-        self._attempts = found_attempts if attempts is None else attempts
-        self._is_trusted = is_trusted or is_loopback
+        self._servers = tuple(found.servers if servers is None else servers)
+        self._timeout = found.timeout if timeout is None else timeout
+        self._attempts = found.attempts if attempts is None else attempts
+        if is_trusted is None and servers is None and found.trusts_ad:
+            is_trusted = everybody
+        self._is_trusted = (is_trusted or is_loopback) if dnssec else nobody
+        self._dnssec = dnssec
         self._first = 0
         self._cache: dict[tuple[str, str], tuple[float, Answer]] = {}
         self._asking: dict[tuple[str, str], list[Deferred[Answer]]] = {}
@@ -153,11 +161,13 @@ class Resolver:
     async def _ask(self, name: str, kind: str) -> Answer:
         try:
             query = dns.message.make_query(
-                name, kind, use_edns=0, payload=EDNS_PAYLOAD, want_dnssec=True
+                name, kind, use_edns=0, payload=EDNS_PAYLOAD, want_dnssec=self._dnssec
             )
         except (dns.exception.DNSException, ValueError) as error:
             return Answer(Outcome.NO_DOMAIN, text=f"not a domain name: {error}")
-        query.flags |= dns.flags.AD
+        if self._dnssec:
+            # RFC 6840, section 5.7: the answer is wanted with an AD bit of its own.
+            query.flags |= dns.flags.AD
         problem = "there are no name servers"
         first = self._first
         order = (*self._servers[first:], *self._servers[:first])

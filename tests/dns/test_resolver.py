@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import dns.flags
@@ -116,7 +117,42 @@ class OutcomeTests(ResolverCase):
         )
 
         self.assertEqual(set(answer.records), {"192.0.2.1", "192.0.2.2"})
-        self.assertEqual(answer.ttl, 20)
+        self.assertEqual((answer.ttl, answer.name), (20, "a.example"))
+
+    async def test_secure_aliases(self) -> None:
+        """The AD bit is for the aliases, too; without it nothing is secure."""
+        alias = ("b.example.", 20, "IN", "CNAME", "a.example.")
+        for flags, secure in ((dns.flags.AD, True), (0, False), (dns.flags.AA, False)):
+            answer = await self.ask(answering(alias, A, flags=flags), name="b.example")
+
+            self.assertIs(answer.secure, secure)
+
+    async def test_alias_of_nothing(self) -> None:
+        """An alias whose end has no such records has none."""
+        alias = ("b.example.", 20, "IN", "CNAME", "a.example.")
+
+        answer = await self.ask(answering(alias, authority=(SOA,)), name="b.example")
+
+        self.assertIs(answer.outcome, Outcome.NO_DATA)
+
+    async def test_no_alias(self) -> None:
+        """A name that has the records itself stands for no other."""
+        answer = await self.ask(answering(A))
+
+        self.assertEqual(answer.name, "")
+
+    async def test_signed(self) -> None:
+        """Signatures beside the records, and other records, are left out."""
+        signature = (
+            "a.example.", 60, "IN", "RRSIG",
+            "A 13 2 60 20300101000000 20200101000000 1 example. AAAA",
+        )  # fmt: skip
+        other = ("c.example.", 60, "IN", "A", "192.0.2.77")
+
+        answer = await self.ask(answering(signature, other, A, flags=dns.flags.AD))
+
+        self.assertEqual(set(answer.records), {"192.0.2.1", "192.0.2.2"})
+        self.assertTrue(answer.secure)
 
     async def test_endless_aliases(self) -> None:
         """A loop of CNAMEs is no answer."""
@@ -272,6 +308,28 @@ class ServerTests(ResolverCase):
 
         self.assertEqual((near.secure, far.secure), (True, False))
 
+    def test_trusted_file(self) -> None:
+        """``trust-ad`` is about the servers of the file, not about others."""
+        path = self.mktemp()
+        text = "nameserver 192.0.2.53\noptions trust-ad\n"
+        Path(path).write_text(text, encoding="ascii")
+        trusting = Resolver(reactor, configuration=path)
+        other = Resolver(reactor, [("192.0.2.53", 53)], configuration=path)
+
+        self.assertTrue(trusting._is_trusted("192.0.2.53"))
+        self.assertFalse(other._is_trusted("192.0.2.53"))
+
+    async def test_without_dnssec(self) -> None:
+        """Who does not want DNSSEC asks for nothing of it, and believes nothing."""
+        server = self.serve(answering(A, flags=dns.flags.AD))
+
+        answer = await self.resolver(server, dnssec=False).query("a.example", "A")
+
+        self.assertFalse(answer.secure)
+        [query] = server.asked
+        self.assertFalse(query.ednsflags & dns.flags.DO)
+        self.assertFalse(query.flags & dns.flags.AD)
+
 
 class CacheTests(ResolverCase):
     async def test_kept(self) -> None:
@@ -345,6 +403,37 @@ class AddressTests(ResolverCase):
         self.assertEqual(answer.ttl, 30)
         only = await resolver.addresses("a.example", ipv6=False)
         self.assertEqual(set(only.records), {"192.0.2.1", "192.0.2.2"})
+
+    async def test_security_of_both(self) -> None:
+        """Addresses are secure where those of both families are that there are."""
+        secure, insecure = (A, dns.flags.AD), (AAAA, 0)
+        none = (None, 0)
+        for ipv4, ipv6, expected in (
+            (secure, insecure, False),
+            (secure, none, True),
+            (none, insecure, False),
+            (secure, (AAAA, dns.flags.AD), True),
+        ):
+
+            def by_udp(
+                query: dns.message.Message, ipv4: Any = ipv4, ipv6: Any = ipv6
+            ) -> list[bytes]:
+                record, flags = ipv6 if query.question[0].rdtype == 28 else ipv4
+                records = () if record is None else (record,)
+                return [response(query, *records, flags=flags).to_wire()]
+
+            answer = await self.resolver(self.serve(by_udp)).addresses("a.example")
+
+            self.assertIs(answer.secure, expected)
+
+    async def test_alias_of_both(self) -> None:
+        """The name behind an alias is told where both families have the same."""
+        alias = ("b.example.", 20, "IN", "CNAME", "a.example.")
+        resolver = self.resolver(self.serve(self.answer(A=[alias, A], AAAA=[alias])))
+
+        answer = await resolver.addresses("b.example")
+
+        self.assertEqual(answer.name, "a.example")
 
     async def test_one_family_fails(self) -> None:
         """One family is enough; without any, a failure is not "none"."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mta.dns.system import ask_system, read_resolv_conf
+from mta.dns.system import ResolverFile, ask_system, read_resolv_conf
 from mta.host import Outcome
 
 CONF = """\
@@ -19,7 +19,7 @@ search example
 
 
 class ResolvConfTests(SynchronousTestCase):
-    def read(self, text: str) -> object:
+    def read(self, text: str) -> ResolverFile:
         """Return what a file with a text says."""
         path = self.mktemp()
         with open(path, "w", encoding="ascii") as file:
@@ -30,11 +30,21 @@ class ResolvConfTests(SynchronousTestCase):
         """Three servers at most, time limit and attempts within bounds."""
         servers = [("192.0.2.53", 53), ("2001:db8::53", 53), ("192.0.2.54", 53)]
 
-        self.assertEqual(self.read(CONF), (servers, 3.0, 5))
+        self.assertEqual(self.read(CONF), ResolverFile(servers, 3.0, 5))
+
+    def test_trust(self) -> None:
+        """The option ``trust-ad`` is heeded, not what merely resembles it."""
+        for options, trusts in (
+            ("options edns0 trust-ad", True),
+            ("options trust-ad:0", False),
+            ("#options trust-ad", False),
+            ("search trust-ad", False),
+        ):
+            self.assertIs(self.read(options + "\n").trusts_ad, trusts, options)
 
     def test_nothing(self) -> None:
         """Without a file or servers in it, this machine is asked."""
-        default = ([("127.0.0.1", 53)], 5.0, 2)
+        default = ResolverFile([("127.0.0.1", 53)], 5.0, 2)
 
         self.assertEqual(self.read("options timeout:x\nnameserver\n"), default)
         self.assertEqual(read_resolv_conf("/nowhere/resolv.conf"), default)
