@@ -13,8 +13,8 @@ import dns.rdatatype
 
 from mta.dns.associations import association, with_opaque_associations
 from mta.host import Answer, Outcome
+from tests.dns.asking import ResolverCase
 from tests.dns.server import SOA, response
-from tests.dns.test_resolver import ResolverCase
 
 NAME = "_25._tcp.a.example"
 DIGEST = bytes(range(32))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import dns.flags
@@ -10,41 +9,11 @@ import dns.message
 import dns.rcode
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import TestCase
 
 from mta.dns import Resolver
 from mta.host import Answer, Outcome
-from tests.dns.server import SOA, NameServer, response
-
-A = ("a.example.", 60, "IN", "A", "192.0.2.1", "192.0.2.2")
-AAAA = ("a.example.", 30, "IN", "AAAA", "2001:db8::1")
-
-
-class ResolverCase(TestCase):
-    """Asks name servers that a test scripts."""
-
-    timeout = 20
-
-    def serve(self, by_udp: Any, by_tcp: Any = None) -> NameServer:
-        """Start a name server."""
-        server = NameServer(by_udp, by_tcp)
-
-        def stop() -> Any:
-            return Deferred.fromCoroutine(server.stop())
-
-        self.addCleanup(stop)
-        return server
-
-    def resolver(self, *servers: NameServer, **facts: Any) -> Resolver:
-        """Return a resolver that asks these and has little time."""
-        facts.setdefault("timeout", 0.2)
-        facts.setdefault("attempts", 1)
-        return Resolver(reactor, [server.address for server in servers], **facts)
-
-
-def answering(*records: Any, **facts: Any) -> Any:
-    """Return what answers every question alike."""
-    return lambda query: [response(query, *records, **facts).to_wire()]
+from tests.dns.asking import AAAA, A, ResolverCase, answering
+from tests.dns.server import SOA, response
 
 
 class OutcomeTests(ResolverCase):
@@ -119,14 +88,6 @@ class OutcomeTests(ResolverCase):
         self.assertEqual(set(answer.records), {"192.0.2.1", "192.0.2.2"})
         self.assertEqual((answer.ttl, answer.name), (20, "a.example"))
 
-    async def test_secure_aliases(self) -> None:
-        """The AD bit is for the aliases, too; without it nothing is secure."""
-        alias = ("b.example.", 20, "IN", "CNAME", "a.example.")
-        for flags, secure in ((dns.flags.AD, True), (0, False), (dns.flags.AA, False)):
-            answer = await self.ask(answering(alias, A, flags=flags), name="b.example")
-
-            self.assertIs(answer.secure, secure)
-
     async def test_alias_of_nothing(self) -> None:
         """An alias whose end has no such records has none."""
         alias = ("b.example.", 20, "IN", "CNAME", "a.example.")
@@ -140,19 +101,6 @@ class OutcomeTests(ResolverCase):
         answer = await self.ask(answering(A))
 
         self.assertEqual(answer.name, "")
-
-    async def test_signed(self) -> None:
-        """Signatures beside the records, and other records, are left out."""
-        signature = (
-            "a.example.", 60, "IN", "RRSIG",
-            "A 13 2 60 20300101000000 20200101000000 1 example. AAAA",
-        )  # fmt: skip
-        other = ("c.example.", 60, "IN", "A", "192.0.2.77")
-
-        answer = await self.ask(answering(signature, other, A, flags=dns.flags.AD))
-
-        self.assertEqual(set(answer.records), {"192.0.2.1", "192.0.2.2"})
-        self.assertTrue(answer.secure)
 
     async def test_endless_aliases(self) -> None:
         """A loop of CNAMEs is no answer."""
@@ -297,39 +245,6 @@ class ServerTests(ResolverCase):
 
         self.assertIs(answer.outcome, Outcome.FOUND)
 
-    async def test_trust(self) -> None:
-        """The AD bit counts only from servers that are trusted."""
-        server = self.serve(answering(A, flags=dns.flags.AD))
-
-        near = await self.resolver(server).query("a.example", "A")
-        far = await self.resolver(server, is_trusted=lambda ip: False).query(
-            "a.example", "A"
-        )
-
-        self.assertEqual((near.secure, far.secure), (True, False))
-
-    def test_trusted_file(self) -> None:
-        """``trust-ad`` is about the servers of the file, not about others."""
-        path = self.mktemp()
-        text = "nameserver 192.0.2.53\noptions trust-ad\n"
-        Path(path).write_text(text, encoding="ascii")
-        trusting = Resolver(reactor, configuration=path)
-        other = Resolver(reactor, [("192.0.2.53", 53)], configuration=path)
-
-        self.assertTrue(trusting._is_trusted("192.0.2.53"))
-        self.assertFalse(other._is_trusted("192.0.2.53"))
-
-    async def test_without_dnssec(self) -> None:
-        """Who does not want DNSSEC asks for nothing of it, and believes nothing."""
-        server = self.serve(answering(A, flags=dns.flags.AD))
-
-        answer = await self.resolver(server, dnssec=False).query("a.example", "A")
-
-        self.assertFalse(answer.secure)
-        [query] = server.asked
-        self.assertFalse(query.ednsflags & dns.flags.DO)
-        self.assertFalse(query.flags & dns.flags.AD)
-
 
 class CacheTests(ResolverCase):
     async def test_kept(self) -> None:
@@ -403,28 +318,6 @@ class AddressTests(ResolverCase):
         self.assertEqual(answer.ttl, 30)
         only = await resolver.addresses("a.example", ipv6=False)
         self.assertEqual(set(only.records), {"192.0.2.1", "192.0.2.2"})
-
-    async def test_security_of_both(self) -> None:
-        """Addresses are secure where those of both families are that there are."""
-        secure, insecure = (A, dns.flags.AD), (AAAA, 0)
-        none = (None, 0)
-        for ipv4, ipv6, expected in (
-            (secure, insecure, False),
-            (secure, none, True),
-            (none, insecure, False),
-            (secure, (AAAA, dns.flags.AD), True),
-        ):
-
-            def by_udp(
-                query: dns.message.Message, ipv4: Any = ipv4, ipv6: Any = ipv6
-            ) -> list[bytes]:
-                record, flags = ipv6 if query.question[0].rdtype == 28 else ipv4
-                records = () if record is None else (record,)
-                return [response(query, *records, flags=flags).to_wire()]
-
-            answer = await self.resolver(self.serve(by_udp)).addresses("a.example")
-
-            self.assertIs(answer.secure, expected)
 
     async def test_alias_of_both(self) -> None:
         """The name behind an alias is told where both families have the same."""
