@@ -8,11 +8,13 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 
-def is_for(certificate: x509.Certificate, name: str) -> bool:
+def is_for(
+    certificate: x509.Certificate, name: str, *, by_subject: bool = True
+) -> bool:
     """Return whether a certificate was issued for a host name or IP address.
 
     The subject alternative names count; the common name only where there are none
-    of the kind.
+    of the kind, and ``by_subject`` lets it.
     """
     try:
         wanted_address = ipaddress.ip_address(name)
@@ -23,7 +25,7 @@ def is_for(certificate: x509.Certificate, name: str) -> bool:
         addresses = alternatives.get_values_for_type(x509.IPAddress)
         return wanted_address in addresses
     patterns = alternatives.get_values_for_type(x509.DNSName)
-    if not patterns:
+    if not patterns and by_subject:
         patterns = [
             str(attribute.value)
             for attribute in certificate.subject.get_attributes_for_oid(

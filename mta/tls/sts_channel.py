@@ -1,0 +1,108 @@
+"""The connection to a policy host, open to requests once the host is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from mta.tls.client import ClientTLSSession
+from mta.tls.host_names import is_for
+from mta.tls.sts import SIZE_LIMIT
+
+# The head of a response, and what chunks add to its content.
+_OVERHEAD = 65536
+
+
+class UntrustedHost(Exception):
+    """A policy host whose certificate is not good; the text says why."""
+
+
+@implementer(IHandshakeListener)
+class PolicyHostChannel(Protocol):
+    """Checks the certificate, then carries the web client's protocol.
+
+    ``trusted`` fires when a request may be sent.  ``problem`` says why the channel
+    was closed by us.  No more octets are taken than a policy can need.
+    """
+
+    def __init__(self, session: ClientTLSSession, host: str) -> None:
+        self.session = session
+        self.trusted: Deferred[None] = Deferred()
+        self.problem = ""
+        self._host = host
+        self._inner: Any = None
+        self._taken = 0
+        self._is_ended = False
+
+    @property
+    def factory(self) -> Factory[Any]:
+        """What gives this channel to an endpoint."""
+        return _Giving(self)
+
+    def handshakeCompleted(self) -> None:
+        """Twisted calls this; nothing was sent before."""
+        transport: Any = self.transport
+        facts = self.session.facts(transport.getHandle())
+        problem = self.session.problem
+        if not problem and not is_for(
+            facts.peer_certificate, self._host, by_subject=False
+        ):
+            problem = "certificate name mismatch"
+        if problem:
+            self._fail(UntrustedHost(problem))
+            self.abort()
+        elif not self.trusted.called:
+            self.trusted.callback(None)
+
+    def carry(self, factory: Any) -> Any:
+        """Return the protocol of a factory, connected through this channel."""
+        transport: Any = self.transport
+        self._inner = factory.buildProtocol(transport.getPeer())
+        self._inner.makeConnection(transport)
+        if self._is_ended:
+            self._inner.connectionLost(connectionDone)
+        return self._inner
+
+    def dataReceived(self, data: bytes) -> None:
+        """Twisted calls this."""
+        self._taken += len(data)
+        if self._taken > SIZE_LIMIT + _OVERHEAD:
+            self.problem = "it sends more than a policy can have"
+            self.abort()
+        elif self._inner is not None:
+            self._inner.dataReceived(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Twisted calls this."""
+        self._is_ended = True
+        if self.session.chain_problem:
+            self._fail(UntrustedHost(self.session.chain_problem))
+        else:
+            self._fail(reason.value)
+        if self._inner is not None:
+            self._inner.connectionLost(reason)
+
+    def abort(self) -> None:
+        """End the connection, if there is one."""
+        transport: Any = self.transport
+        if transport is not None and not self._is_ended:
+            transport.abortConnection()
+
+    def _fail(self, error: BaseException | None) -> None:
+        if not self.trusted.called:
+            self.trusted.errback(error or UntrustedHost("the connection was lost"))
+
+
+class _Giving(Factory[Any]):
+    noisy = False
+
+    def __init__(self, channel: PolicyHostChannel) -> None:
+        self._channel = channel
+
+    def buildProtocol(self, addr: Any) -> PolicyHostChannel:
+        return self._channel
