@@ -34,7 +34,7 @@ from mta.interfaces import IResolver
 from mta.log import Logs, parse_selectors
 from mta.lookups.base import Lookups
 from mta.options import Boolean, Configurable, Option, String, StringList
-from mta.resolution import LateResolver
+from mta.resolution import DNSOptions, LateResolver
 from mta.supported import DRIVERS, all_groups, supported
 
 if TYPE_CHECKING:
@@ -83,12 +83,6 @@ class SiteOptions(Configurable):
     )
     never_users = Option(
         StringList, None, "Users that no local delivery runs as; root never is."
-    )
-    dns_servers = Option(
-        StringList,
-        None,
-        "Resolvers to ask, as address, address:port or [address]:port (name another "
-        "list separator then); by default those of /etc/resolv.conf.",
     )
     keep_environment = Option(
         StringList,
@@ -223,7 +217,7 @@ def assemble(
     language = Language.load()
     language.lookups = Lookups.load(resolver=resolver)
     acl_language = ACLLanguage.load(language)
-    groups: list[type[Configurable]] = [SiteOptions, *all_groups()]
+    groups: list[type[Configurable]] = [SiteOptions, DNSOptions, *all_groups()]
     configuration = read_configuration(
         list(config_files) or [default_configuration()],
         macros=macros,
@@ -236,12 +230,7 @@ def assemble(
         drivers=DRIVERS,
     )
     options = configuration.main(SiteOptions)
-    if options.dns_servers:
-        try:
-            resolver.use_servers(options.dns_servers)
-        except ValueError as error:
-            setting = options.settings["dns_servers"][-1]
-            raise setting.source.error(str(error)) from error
+    resolver.obey(configuration.main(DNSOptions))
     site = build_site(configuration, options, language, resolver)
     logs = build_logs(options, site, echo, later)
     site.logs = logs

@@ -29,6 +29,7 @@ from mta.interfaces import (
 )
 from mta.options import Configurable, Option
 from mta.plugins import find
+from mta.resolution import DNSOptions
 from mta.routers.base import Router
 from mta.supported import all_groups
 from mta.transports.base import Transport
@@ -37,7 +38,7 @@ from mta.transports.base import Transport
 def main_options() -> str:
     """Return the page of main options."""
     lines = _title("Main options", "=")
-    groups: list[type[Configurable]] = [SiteOptions, *all_groups()]
+    groups: list[type[Configurable]] = [SiteOptions, DNSOptions, *all_groups()]
     for group in groups:
         lines += _title(_sentence(group).rstrip("."), "-")
         lines += _options(group.options().values())

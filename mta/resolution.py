@@ -1,4 +1,4 @@
-"""A resolver that is made when the first question comes."""
+"""A resolver that is made when the first question comes, and what it obeys."""
 
 from __future__ import annotations
 
@@ -8,6 +8,26 @@ from typing import Any
 
 from mta.host import Answer
 from mta.interfaces import IResolver
+from mta.options import Boolean, Configurable, Integer, Option, StringList
+
+
+class DNSOptions(Configurable):
+    """Whom to ask, and how far to believe it (Exim chapter 14)."""
+
+    dns_dnssec_ok = Option(
+        Integer, "-1", "0: never ask for DNSSEC, nothing is authenticated; else ask."
+    )
+    dns_servers = Option(
+        StringList,
+        None,
+        "Resolvers to ask, as address, address:port or [address]:port (name another "
+        "list separator then); by default those of /etc/resolv.conf.",
+    )
+    dns_trust_ad = Option(
+        Boolean,
+        "false",
+        "Believe resolvers on other machines, too, that records are authenticated.",
+    )
 
 
 class LateResolver:
@@ -21,6 +41,19 @@ class LateResolver:
         self._reactor = reactor
         self._servers: list[tuple[str, int]] | None = None
         self._resolver: IResolver | None = None
+        self._facts: dict[str, Any] = {}
+
+    def obey(self, options: DNSOptions) -> None:
+        """Ask as the options say; raise ConfigurationError."""
+        if options.dns_servers:
+            try:
+                self.use_servers(options.dns_servers)
+            except ValueError as error:
+                setting = options.settings["dns_servers"][-1]
+                raise setting.source.error(str(error)) from error
+        self._facts = {"dnssec": options.dns_dnssec_ok != 0}
+        if options.dns_trust_ad:
+            self._facts["is_trusted"] = lambda _ip_address: True
 
     def use_servers(self, servers: Sequence[str]) -> None:
         """Ask these resolvers, each an address or [address]:port, and no others.
@@ -35,7 +68,9 @@ class LateResolver:
         if self._resolver is None:
             from mta.dns import Resolver  # noqa: PLC0415 - see the class's docstring
 
-            self._resolver = Resolver(self._reactor(), servers=self._servers)
+            self._resolver = Resolver(
+                self._reactor(), servers=self._servers, **self._facts
+            )
         return self._resolver
 
     async def query(self, name: str, kind: str) -> Answer:

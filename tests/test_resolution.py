@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -41,6 +42,30 @@ class ServerTests(SynchronousTestCase):
             ConfigurationError, assemble, [path], {}, reactor=lambda: None
         )
         self.assertRegex(str(error), r'line 1 of .*dns_servers: "9953" is not an IP')
+
+    def test_trust(self) -> None:
+        """Whether DNSSEC is asked for, and who is believed, is for options to say."""
+        for text, is_asked, near, far in (
+            ("", True, True, False),
+            ("dns_dnssec_ok = 1", True, True, False),
+            ("dns_dnssec_ok = 0", False, False, False),
+            ("dns_dnssec_ok = 0\ndns_trust_ad", False, False, False),
+            ("dns_trust_ad", True, True, True),
+        ):
+            path = os.path.abspath(self.mktemp())
+            Path(path).write_text(f"dns_servers = 192.0.2.53\n{text}\n")
+            site = assemble([path], {}, reactor=lambda: None).site
+
+            resolver: Any = site.resolver.resolver  # type: ignore[union-attr]
+
+            self.assertEqual(
+                (
+                    resolver._dnssec,
+                    resolver._is_trusted("127.0.0.1"),
+                    resolver._is_trusted("192.0.2.53"),
+                ),
+                (is_asked, near, far),
+            )
 
     def test_late(self) -> None:
         """Nothing is loaded before somebody asks."""
