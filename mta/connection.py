@@ -11,7 +11,7 @@ class TLSFacts:
     """A finished handshake, as variables and logs tell it.
 
     ``version`` is ``TLS1.3``; ``cipher`` is Exim's ``TLS1.3:NAME:bits``.
-    ``ocsp`` is 0-4 as ``$tls_in_ocsp``.
+    ``ocsp`` is 0-4 as ``$tls_in_ocsp``, ``staple`` the word for it in the log.
     """
 
     version: str
@@ -22,6 +22,7 @@ class TLSFacts:
     peer_dn: str = ""
     verified: bool = False
     ocsp: int = 0
+    staple: str = ""
     peer_certificate: Any = None
     our_certificate: Any = None
     on_connect: bool = False

@@ -334,7 +334,8 @@ class SMTPClient(protocol.Protocol):
         if self._quit_timer is not None and self._quit_timer.active():
             self._quit_timer.cancel()
         if self._is_secure and self._is_handshaking:
-            self._fail(Trouble.TLS, f"(SSL_connect): {tls_reason(reason)}")
+            failure = self._fail(Trouble.TLS, f"(SSL_connect): {tls_reason(reason)}")
+            failure.__cause__ = reason.value
         else:
             self._fail(Trouble.LOST)
         if self.on_close is not None:

@@ -1,98 +1,248 @@
-"""TLS as a client: shared contexts, and what a handshake showed."""
+"""TLS as a client: handshakes under a policy, and what they showed."""
 
 from __future__ import annotations
 
-import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from cryptography import x509
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
 from mta.connection import TLSFacts
-from mta.errors import TemporaryFailure
-from mta.tls.host_names import is_for
-from mta.tls.policy import ClientTLSPolicy, Verify
+from mta.tls.certificates import subject_of
+from mta.tls.client_checks import Presented, check, refused
+from mta.tls.client_context import ClientContexts
+from mta.tls.client_staple import Arrival, StapleResult, StapleVerdicts
+from mta.tls.policy import ClientTLSPolicy, Staple, Verify
+from mta.tls.verdict import TLSVerdict
+
+# How OpenSSL ends a handshake over a staple that it cannot read, before anybody else
+# sees it.
+_UNREADABLE_STAPLE = (
+    "bad certificate status response",
+    "invalid status response",
+    "bad packet",
+    "excessive message size",
+)
+_CHAIN_PROBLEM = "certificate verification failed"
+
+
+class _Connection(SSL.Connection):
+    """A connection that knows its session.
+
+    Its application data are Twisted's, and the context is shared.
+    """
+
+    session: ClientTLSSession
 
 
 @implementer(IOpenSSLClientConnectionCreator)
 class ClientTLSSession:
-    """One handshake: what is demanded of it, and what the certificate was worth.
+    """One handshake: what is demanded of it, and what came of it.
 
-    ``chain_problem`` and ``name_problem`` say why the certificate does not count as
-    verified.  They are our own record: OpenSSL forgets its verdict where the
-    session is allowed to go on.
+    ``chain_problem`` is our own record of the first thing wrong with the chain:
+    OpenSSL forgets its verdict where the session is allowed to go on.  ``staple`` is
+    what came of asking for an OCSP response, ``verdict`` what the handshake proved,
+    once it has ended.
     """
 
-    def __init__(self, context: SSL.Context, policy: ClientTLSPolicy) -> None:
+    def __init__(
+        self,
+        context: SSL.Context,
+        policy: ClientTLSPolicy,
+        staples: StapleVerdicts | None = None,
+    ) -> None:
         self._context = context
+        self._staples = staples or StapleVerdicts()
         self.policy = policy
         self.chain_problem = ""
-        self.name_problem = ""
+        self.chain_error = 0
+        self.staple = StapleResult()
+        self._chain_remark = ""
+        self._failure = ""
+        self._subject = ""
+        self.verdict = TLSVerdict()
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
         """Twisted calls this for the connection to negotiate on."""
-        connection = SSL.Connection(self._context, None)
-        if self.policy.server_name:
-            connection.set_tlsext_host_name(
-                self.policy.server_name.encode("ascii", "ignore")
-            )
-        is_checked = self.policy.verify is not Verify.NEVER
+        connection = _Connection(self._context, None)
+        connection.session = self
+        policy = self.policy
+        if policy.server_name:
+            server_name = policy.server_name.encode("ascii", "ignore")
+            connection.set_tlsext_host_name(server_name)
+        if policy.protocols:
+            names = [name.encode("ascii", "replace") for name in policy.protocols]
+            connection.set_alpn_protos(names)
+        asks_for_staple = policy.staple is not Staple.UNWANTED
+        if asks_for_staple:
+            connection.request_ocsp()
+        # A staple is worth nothing without a chain that leads to somebody trusted.
+        is_checked = policy.verify is not Verify.NEVER or asks_for_staple
         mode = SSL.VERIFY_PEER if is_checked else SSL.VERIFY_NONE
-        # Not by the connection's application data: that is Twisted's.
         connection.set_verify(mode, self._look_at_certificate)
         return connection
 
     def _look_at_certificate(
-        self, _connection: Any, _certificate: Any, number: int, depth: int, ok: int
+        self, _connection: Any, certificate: Any, number: int, depth: int, ok: int
     ) -> bool:
-        return bool(ok) or self.chain_failed(number, depth)
+        if not ok and not self.chain_problem:
+            self.chain_error = number
+            self.chain_problem = SSL_REASONS.get(number, f"error {number}")
+            subject = _shown_subject(certificate.to_cryptography)
+            self._chain_remark = (
+                f"depth={depth} error={self.chain_problem} cert={subject}"
+            )
+        return bool(ok) or self.policy.verify is not Verify.REQUIRE
+
+    def status_came(self, connection: SSL.Connection, octets: bytes) -> bool:
+        """Judge what the server stapled, if anything; return whether to go on."""
+        required = self.policy.staple is Staple.REQUIRE
+        try:
+            self.staple = self._judge(connection, octets)
+        except Exception:
+            # OpenSSL must never see an exception, and a guard that fails is shut.
+            self.staple = StapleResult(Arrival.UNREADABLE)
+            return not required
+        if self.staple.is_revoked and self.policy.verify is Verify.REQUIRE:
+            return False
+        return self.staple.is_good or not required
+
+    def _judge(self, connection: SSL.Connection, octets: bytes) -> StapleResult:
+        if octets and self.chain_problem:
+            return StapleResult(Arrival.UNTRUSTED, detail=self.chain_problem)
+        chain = connection.get_verified_chain(as_cryptography=True)
+        if not chain:
+            return StapleResult(Arrival.UNTRUSTED if octets else Arrival.NONE)
+        # A trusted certificate that signed itself is its own issuer.
+        return self._staples.judge(octets, chain[0], chain[min(1, len(chain) - 1)])
 
     @property
     def problem(self) -> str:
         """Why the certificate is not verified; empty where it is."""
         if self.policy.verify is Verify.NEVER:
             return "not asked for"
-        return self.chain_problem or self.name_problem
+        verdict = self.verdict
+        for part in (verdict.chain, verdict.name, verdict.dane):
+            if part.has_failed:
+                return part.reason
+        if self.staple.is_revoked:
+            return self.staple.failure_text
+        return self.chain_problem
 
     @property
     def is_refused(self) -> bool:
         """True where what was found must end the session."""
-        return self.policy.verify is Verify.REQUIRE and bool(self.problem)
+        return bool(self.verdict.violations)
+
+    @property
+    def refusal_text(self) -> str:
+        """Why the session ends or has ended, in Exim's words; empty where it goes on."""
+        verdict = self.verdict
+        if self.chain_problem and self.policy.verify is Verify.REQUIRE:
+            return f"(SSL_connect): {_CHAIN_PROBLEM}: {self.chain_problem}"
+        if verdict.ocsp.is_violated and self.staple.arrival is not Arrival.NOT_ASKED:
+            return f"(SSL_connect) {self.staple.failure_text}"
+        if self._failure:
+            return self._failure
+        for _name, part in verdict.violations:
+            return part.reason
+        return ""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is worth a line in the log, though the session goes on."""
+        return [text for text in (self._verify_remark, self.staple.log_text) if text]
+
+    @property
+    def _verify_remark(self) -> str:
+        if self.policy.verify is Verify.NEVER:
+            return ""
+        remark = self._chain_remark
+        if self.verdict.name.has_failed and not remark:
+            name = self.policy.name
+            remark = f'{self.verdict.name.reason}: DN="{self._subject}" H="{name}"'
+        return f"SSL verify error: {remark}" if remark else ""
 
     def facts(self, connection: Any) -> TLSFacts:
-        """Return what the finished handshake shows, the name in it checked."""
-        certificate = connection.get_peer_certificate(as_cryptography=True)
-        subject = ""
-        try:
-            if certificate is None:
-                self.chain_problem = self.chain_problem or "no certificate"
-            else:
-                subject = subject_text(connection)
-                if self.policy.name and not is_for(certificate, self.policy.name):
-                    self.name_problem = "certificate name mismatch"
-        except ValueError:
-            self.chain_problem = self.chain_problem or "unreadable certificate"
+        """Return what the finished handshake shows, held against the policy."""
+        if (
+            self.policy.staple is not Staple.UNWANTED
+            and self.staple.arrival is Arrival.NOT_ASKED
+        ):
+            # OpenSSL did not call us: whatever the reason, nothing was proved.
+            self.staple = StapleResult(Arrival.NONE)
+        presented = self._presented(connection)
+        self.verdict = check(presented, self.policy)
+        certificate = None
+        with suppress(ValueError):
+            certificate = presented.certificate
+        if certificate is not None:
+            self._subject = _shown_subject(lambda: certificate)
         version = (connection.get_protocol_version_name() or "").replace("TLSv", "TLS")
         cipher = connection.get_cipher_name() or ""
         bits = connection.get_cipher_bits() or 0
+        ours = None
+        if self.policy.certificate:
+            ours = connection.get_certificate(as_cryptography=True)
         return TLSFacts(
             version=version,
             cipher=f"{version}:{cipher}:{bits}",
             cipher_std=standard_cipher_name(cipher),
             bits=bits,
             sni=self.policy.server_name,
-            peer_dn=subject,
+            peer_dn=self._subject,
             verified=not self.problem,
+            ocsp=self.staple.number,
+            staple=self.staple.word,
             peer_certificate=certificate,
+            our_certificate=ours,
         )
 
-    def chain_failed(self, number: int, depth: int) -> bool:
-        """Remember the first problem of the chain; return whether to go on."""
-        if not self.chain_problem:
-            reason = SSL_REASONS.get(number, f"error {number}")
-            self.chain_problem = f"certificate verification failed: {reason}"
-        return self.policy.verify is not Verify.REQUIRE
+    def failed(self, reason: str, error: BaseException | None) -> None:
+        """Take note that the handshake ended early, and over what."""
+        asked = self.policy.staple is not Staple.UNWANTED
+        if asked and self.staple.arrival is Arrival.NOT_ASKED and _is_of_staple(error):
+            self.staple = StapleResult(Arrival.UNREADABLE)
+        self._failure = reason
+        self.verdict = refused(reason, self._presented(None), self.policy)
+
+    @property
+    def may_try_without_staple(self) -> bool:
+        """True where the handshake failed over a staple that nobody insists on."""
+        return (
+            self.staple.arrival is Arrival.UNREADABLE
+            and self.policy.staple is Staple.REQUEST
+        )
+
+    def _presented(self, connection: Any) -> Presented:
+        return Presented(
+            connection,
+            chain_problem=self.chain_problem,
+            chain_error=self.chain_error,
+            staple=self.staple,
+        )
+
+
+def _shown_subject(certificate: Callable[[], x509.Certificate]) -> str:
+    # Nothing in a certificate may raise out of OpenSSL's callback.
+    try:
+        return subject_of(certificate())
+    except ValueError:
+        return "(unreadable)"
+
+
+def _is_of_staple(error: BaseException | None) -> bool:
+    if not isinstance(error, SSL.Error) or not error.args:
+        return False
+    return any(
+        isinstance(part, tuple) and str(part[-1]).endswith(_UNREADABLE_STAPLE)
+        for part in error.args[0]
+    )
 
 
 # X509_V_ERR_... of OpenSSL's x509_vfy.h, in the words of RFC 5280.
@@ -100,8 +250,11 @@ SSL_REASONS = {
     2: "unable to get issuer certificate",
     3: "unable to get certificate CRL",
     7: "certificate signature failure",
+    8: "CRL signature failure",
     9: "certificate is not yet valid",
     10: "certificate has expired",
+    11: "CRL is not yet valid",
+    12: "CRL has expired",
     18: "self-signed certificate",
     19: "self-signed certificate in certificate chain",
     20: "unable to get local issuer certificate",
@@ -116,22 +269,6 @@ SSL_REASONS = {
     67: "CA certificate key too weak",
     68: "CA signature digest algorithm too weak",
 }
-
-
-def subject_text(connection: Any) -> str:
-    """Return the subject of the peer's certificate as ``/C=XX/CN=name``.
-
-    Raises ValueError where it cannot be read.
-    """
-    certificate = connection.get_peer_certificate(as_cryptography=True)
-    return "".join(
-        f"/{attribute.rfc4514_attribute_name}={_text(attribute.value)}"
-        for attribute in certificate.subject
-    )
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 _KEY_EXCHANGES = ("ECDHE-ECDSA", "ECDHE-RSA", "DHE-RSA", "DHE-DSS")
@@ -158,58 +295,24 @@ def standard_cipher_name(name: str) -> str:
 
 
 class ClientTLS:
-    """Makes sessions; one OpenSSL context for each set of trusted certificates."""
+    """Makes sessions; those that want the same share an OpenSSL context.
 
-    def __init__(self) -> None:
-        self._contexts: dict[str, tuple[tuple[int, int, int], SSL.Context]] = {}
+    ``clock`` gives the time in seconds since the epoch.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._contexts = ClientContexts(_status_came)
+        self._staples = StapleVerdicts(clock)
 
     def session(self, policy: ClientTLSPolicy) -> ClientTLSSession:
         """Return what negotiates under a policy.
 
-        Raises TemporaryFailure where the trusted certificates cannot be read.
+        Raises TemporaryFailure where a file of it cannot be used.
         """
-        return ClientTLSSession(self._context(policy.certificates), policy)
-
-    def _context(self, certificates: str) -> SSL.Context:
-        mark = _file_mark(certificates)
-        known = self._contexts.get(certificates)
-        if known is not None and known[0] == mark:
-            return known[1]
-        context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-        context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_TICKET)
-        context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-        context.set_mode(SSL.MODE_RELEASE_BUFFERS)
-        _trust(context, certificates)
-        self._contexts[certificates] = (mark, context)
-        return context
+        return ClientTLSSession(self._contexts.context(policy), policy, self._staples)
 
 
-def _file_mark(certificates: str) -> tuple[int, int, int]:
-    if certificates == "system":
-        return (0, 0, 0)
-    try:
-        status = os.stat(certificates)
-    except OSError as error:
-        raise _unreadable(certificates, str(error.strerror)) from error
-    return (status.st_mtime_ns, status.st_ino, status.st_size)
-
-
-def _trust(context: SSL.Context, certificates: str) -> None:
-    if certificates == "system":
-        context.set_default_verify_paths()
-        return
-    try:
-        if os.path.isdir(certificates):
-            context.load_verify_locations(None, certificates)
-        else:
-            context.load_verify_locations(certificates)
-    except SSL.Error as error:
-        raise _unreadable(certificates, "no certificates in it") from error
-
-
-def _unreadable(certificates: str, reason: str) -> TemporaryFailure:
-    return TemporaryFailure(
-        "TLS is not available",
-        log_text=f"cannot use tls_verify_certificates {certificates}: {reason}",
-    )
+def _status_came(connection: SSL.Connection, octets: bytes, _facts: object) -> bool:
+    """OpenSSL calls this when the chain is verified, with nothing for no staple."""
+    session = getattr(connection, "session", None)
+    return session is not None and session.status_came(connection, octets)

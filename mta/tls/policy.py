@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -23,13 +23,25 @@ class Start(Enum):
     ON_CONNECT = "before the greeting"
 
 
+class Staple(Enum):
+    """Whether the server is to prove that its certificate is not revoked."""
+
+    UNWANTED = "it is not asked for an OCSP response"
+    REQUEST = "it is asked; without a good one the session goes on"
+    REQUIRE = "it is asked; without a good one the session ends"
+
+
 @dataclass(frozen=True, slots=True)
 class ClientTLSPolicy:
     """How one connection is to be secured.
 
     ``certificates`` is ``system``, a file or a directory.  ``name`` is what the
     certificate must be for, empty where any name will do.  ``server_name`` goes out
-    as SNI, empty for none.  Equal policies may share a connection.
+    as SNI, empty for none.  ``crl`` is a file or directory of revocation lists,
+    ``certificate`` and ``private_key`` are files with our own, all empty for none.
+    ``ciphers`` are in OpenSSL's notation, empty for its own choice.  ``protocols``
+    are offered by ALPN; with ``protocol_is_required`` the server must choose one.
+    Equal policies may share a connection.
     """
 
     start: Start = Start.OFFERED
@@ -37,3 +49,33 @@ class ClientTLSPolicy:
     name: str = ""
     server_name: str = ""
     certificates: str = "system"
+    staple: Staple = Staple.UNWANTED
+    crl: str = ""
+    certificate: str = ""
+    private_key: str = ""
+    ciphers: str = ""
+    protocols: tuple[str, ...] = ()
+    protocol_is_required: bool = False
+
+    @property
+    def allows_clear_text(self) -> bool:
+        """Whether a message may go out in clear after TLS has failed.
+
+        Never where TLS itself or something inside it is demanded: who could make it
+        fail could then read the message.
+        """
+        return (
+            self.start is Start.OFFERED
+            and self.verify is not Verify.REQUIRE
+            and self.staple is not Staple.REQUIRE
+            and not self.protocol_is_required
+        )
+
+    @property
+    def demands_session(self) -> bool:
+        """Whether nothing may be sent without TLS."""
+        return self.start in (Start.REQUIRED, Start.ON_CONNECT)
+
+    def without_staple(self) -> ClientTLSPolicy:
+        """Return the same without asking for an OCSP response."""
+        return replace(self, staple=Staple.UNWANTED)

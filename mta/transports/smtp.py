@@ -33,6 +33,7 @@ from mta.transports.smtp_progress import Progress
 from mta.transports.smtp_proxy import ProxyVersion
 from mta.transports.smtp_sending import Sending
 from mta.transports.smtp_settings import PORTS, depends_on_nothing, settings_for
+from mta.transports.smtp_tls import ClientTLSOptions
 
 if TYPE_CHECKING:
     from mta.smtp.client_failure import TimeLimits
@@ -51,7 +52,7 @@ class _ProtocolType:
 
 
 @transport("smtp")
-class SMTPTransport(Transport):
+class SMTPTransport(ClientTLSOptions, Transport):
     """Deliver to another host over SMTP or LMTP."""
 
     is_remote = True
@@ -92,7 +93,6 @@ class SMTPTransport(Transport):
     hosts_avoid_pipelining = Option(
         HostList, None, "Hosts that get one command at a time."
     )
-    hosts_avoid_tls = Option(HostList, None, "Hosts with which TLS is not begun.")
     hosts_max_try = Option(Integer, "5", "How many hosts to try for one delivery.")
     hosts_max_try_hardlimit = Option(
         Integer, "50", "The same, with hosts that have failed for a long time."
@@ -103,7 +103,6 @@ class SMTPTransport(Transport):
     hosts_randomize = Option(
         ExpandedBoolean, "false", "Try hosts that come from no MX in random order."
     )
-    hosts_require_tls = Option(HostList, None, "Hosts that get nothing without TLS.")
     hosts_try_chunking = Option(HostList, "*", "Hosts for which BDAT is used.")
     interface = Option(
         Expanded, None, "Our own address to connect from; the first of the family."
@@ -135,22 +134,6 @@ class SMTPTransport(Transport):
     serialize_hosts = Option(HostList, None, "Hosts that get one connection at a time.")
     size_addition = Option(
         Integer, "1024", "Added to the size that MAIL declares; below 0: no SIZE."
-    )
-    tls_sni = Option(Expanded, None, "The server name to send; none if unset.")
-    tls_tempfail_tryclear = Option(
-        Boolean, "true", "Deliver in clear where TLS fails and is not required."
-    )
-    tls_try_verify_hosts = Option(
-        HostList, "*", "Hosts whose certificate is verified without consequence."
-    )
-    tls_verify_cert_hostnames = Option(
-        HostList, "*", "Hosts whose certificate must be for their name."
-    )
-    tls_verify_certificates = Option(
-        Expanded, "system", "Trusted certificates: system, a file or a directory."
-    )
-    tls_verify_hosts = Option(
-        HostList, None, "Hosts whose certificate must be verified."
     )
 
     _reactor: Any = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mta.connection import TLSFacts
+from mta.tls.verdict import TLSVerdict
 
 if TYPE_CHECKING:
     from twisted.internet.defer import Deferred
@@ -20,6 +21,7 @@ IDLE_LIMIT = 5.0
 FRESH_LIMIT = 1.0
 PARALLEL_LIMIT = 8
 WAIT_LIMIT = 600.0
+NOTHING_PROVED = TLSVerdict()
 
 
 class NoConnectionFree(Exception):
@@ -31,18 +33,21 @@ class Link:
     """A connection to a host, ready for transactions.
 
     ``messages`` counts those that were sent on it, ``tls`` is what the handshake
-    showed, ``lock`` is held for a host that takes one connection at a time.
+    showed, ``verdict`` what it proved, ``lock`` is held for a host that takes one
+    connection at a time.  ``remarks`` are for the log of the message that is the first.
     """
 
     client: SMTPClient
     key: Hashable
     tls: TLSFacts | None = None
+    verdict: TLSVerdict = NOTHING_PROVED
     messages: int = 0
     idle_since: float = 0.0
     is_reused: bool = False
     lock: Any = None
     local_address: str = ""
     local_port: int = 0
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

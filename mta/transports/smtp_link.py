@@ -6,12 +6,12 @@ from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mta.connection import TLSFacts
 from mta.errors import TemporaryFailure
 from mta.host import Host
 from mta.proxy.result import Endpoint, plain
 from mta.tls.policy import ClientTLSPolicy, Start, Verify
-from mta.transports.smtp_connections import Link
+from mta.tls.verdict import TLSVerdict, unmet
+from mta.transports.smtp_connections import NOTHING_PROVED, Link
 from mta.transports.smtp_problems import (
     TLS_FAILURE,
     TLS_REQUIRED,
@@ -28,11 +28,16 @@ if TYPE_CHECKING:
 
 
 class HostProblem(Exception):
-    """A host that cannot be used now, and why."""
+    """A host that cannot be used now, and why; ``verdict`` is what its TLS proved."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, verdict: TLSVerdict = NOTHING_PROVED) -> None:
         super().__init__(problem.text)
         self.problem = problem
+        self.verdict = verdict
+
+
+class StapleUnreadable(HostProblem):
+    """TLS failed over an OCSP response that was requested and not required."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +78,8 @@ class HostSettings:
 
     @property
     def may_go_clear(self) -> bool:
-        """True where failed TLS means another try in clear text (Exim chapter 43).
-
-        Other than Exim, not where the certificate must be verified.
-        """
-        return (
-            self.clear_after_refusal
-            and self.policy.start is Start.OFFERED
-            and self.policy.verify is not Verify.REQUIRE
-        )
+        """True where failed TLS means another try in clear text (Exim chapter 43)."""
+        return self.clear_after_refusal and self.policy.allows_clear_text
 
     @property
     def is_secrecy_hoped_for(self) -> bool:
@@ -91,6 +89,11 @@ class HostSettings:
         """
         policy = self.policy
         return policy.start is Start.OFFERED and policy.verify is Verify.REQUIRE
+
+    @property
+    def remark_start(self) -> str:
+        """What stands before remarks about the host in the log."""
+        return f"[{self.host.ip_address}] {self.host.name}"
 
     def in_clear(self) -> HostSettings:
         """Return the same without TLS."""
@@ -111,6 +114,24 @@ class Opener:
 
     async def open(self, settings: HostSettings, limits: TimeLimits) -> Link:
         """Return a connection on which a transaction may begin; raise HostProblem."""
+        try:
+            return await self._open(settings, limits)
+        except StapleUnreadable as failure:
+            verdict = failure.verdict
+        # OpenSSL ends a handshake over such a staple; this one nobody insists on.
+        policy = settings.policy.without_staple()
+        link = await self._open(replace(settings, policy=policy), limits)
+        link.key = settings.connection_key
+        link.verdict = link.verdict.having(ocsp=verdict.ocsp)
+        if link.tls is not None:
+            link.tls.ocsp, link.tls.staple = 3, "unreadable"
+        link.remarks.append(
+            f"{settings.remark_start} Received TLS cert status response, parse error: "
+            "it is not asked for again"
+        )
+        return link
+
+    async def _open(self, settings: HostSettings, limits: TimeLimits) -> Link:
         from mta.smtp.client_failure import SessionFailure  # noqa: PLC0415
 
         host = settings.host
@@ -126,58 +147,53 @@ class Opener:
             )
         except SessionFailure as failure:
             raise HostProblem(session_problem(failure, host)) from failure
+        transport: Any = client.transport
+        ours = transport.getHost()
+        link = Link(
+            client,
+            settings.connection_key,
+            local_address=ours.host,
+            local_port=ours.port,
+        )
         if settings.announcement is not None:
             _announce(settings.announcement, client, settings)
         try:
-            facts = await self._greet(client, settings)
+            await self._greet(link, settings)
         except SessionFailure as failure:
-            raise HostProblem(session_problem(failure, host)) from failure
+            raise HostProblem(session_problem(failure, host), link.verdict) from failure
         except HostProblem:
             client.quit()
             raise
         except BaseException:
             client.abort()
             raise
-        transport: Any = client.transport
-        ours = transport.getHost()
-        return Link(
-            client,
-            settings.connection_key,
-            facts,
-            local_address=ours.host,
-            local_port=ours.port,
-        )
+        return link
 
-    async def _greet(
-        self, client: SMTPClient, settings: HostSettings
-    ) -> TLSFacts | None:
-        start = settings.policy.start
-        facts = None
+    async def _greet(self, link: Link, settings: HostSettings) -> None:
+        client, start = link.client, settings.policy.start
         if start is Start.ON_CONNECT:
-            facts = await self._negotiate(client, settings)
+            await self._negotiate(link, settings)
         await client.greet(settings.helo, esmtp=settings.esmtp)
         if start is Start.OFFERED or start is Start.REQUIRED:
             if "STARTTLS" in client.session.capabilities.keywords:
-                facts = await self._start_tls(client, settings)
-            elif start is Start.REQUIRED:
-                raise _required("the server did not offer TLS support")
-        return facts
+                await self._start_tls(link, settings)
+            else:
+                _go_without(link, settings, "the server did not offer TLS support")
 
-    async def _start_tls(
-        self, client: SMTPClient, settings: HostSettings
-    ) -> TLSFacts | None:
+    async def _start_tls(self, link: Link, settings: HostSettings) -> None:
+        client = link.client
         reply = await client.ask_tls()
         if reply.code < 300:
-            facts = await self._negotiate(client, settings)
+            await self._negotiate(link, settings)
             await client.hello(settings.helo)
-            return facts
-        if settings.policy.start is Start.REQUIRED:
-            raise _required("an attempt to start TLS failed")
+            return
+        _go_without(link, settings, "an attempt to start TLS failed")
         if reply.is_temporary and not settings.clear_after_refusal:
-            raise HostProblem(refusal(reply, "STARTTLS", "STARTTLS"))
-        return None
+            problem = refusal(reply, "STARTTLS", "STARTTLS")
+            raise HostProblem(problem, link.verdict)
 
-    async def _negotiate(self, client: SMTPClient, settings: HostSettings) -> TLSFacts:
+    async def _negotiate(self, link: Link, settings: HostSettings) -> None:
+        """Shake hands, and note what came of it in the link."""
         from mta.smtp.client_failure import SessionFailure, Trouble  # noqa: PLC0415
 
         try:
@@ -187,17 +203,42 @@ class Opener:
             problem = tls_problem(text, report_text=error.text)
             raise HostProblem(problem) from error
         try:
-            await client.begin_tls(session)
+            await link.client.begin_tls(session)
         except SessionFailure as failure:
-            if session.chain_problem and failure.trouble is Trouble.TLS:
-                text = f"TLS session: (SSL_connect): {session.chain_problem}"
-                raise HostProblem(tls_problem(text)) from failure
-            raise
-        facts = session.facts(client.tls_connection)
+            if failure.trouble is not Trouble.TLS:
+                raise
+            session.failed(failure.text, failure.__cause__)
+            verdict = _about(session.verdict, link, settings)
+            problem = tls_problem(f"TLS session: {session.refusal_text}")
+            kind = StapleUnreadable if session.may_try_without_staple else HostProblem
+            raise kind(problem, verdict) from failure
+        link.tls = session.facts(link.client.tls_connection)
+        link.verdict = _about(session.verdict, link, settings)
         if session.is_refused:
-            client.abort()
-            raise HostProblem(tls_problem(f"TLS session: {session.problem}"))
-        return facts
+            link.client.abort()
+            problem = tls_problem(f"TLS session: {session.refusal_text}")
+            raise HostProblem(problem, link.verdict)
+        link.remarks = [f"{settings.remark_start} {one}" for one in session.remarks]
+
+
+def _about(verdict: TLSVerdict, link: Link, settings: HostSettings) -> TLSVerdict:
+    """Return a verdict that says whom it is about."""
+    return verdict.having(
+        host=settings.host.name,
+        ip_address=settings.host.ip_address,
+        local_address=link.local_address,
+        cipher="" if link.tls is None else link.tls.cipher,
+    )
+
+
+def _go_without(link: Link, settings: HostSettings, reason: str) -> None:
+    """Note that there is no TLS; raise HostProblem where it is demanded."""
+    is_demanded = settings.policy.demands_session
+    check = unmet(reason, required=is_demanded)
+    link.verdict = _about(TLSVerdict(tls=check), link, settings)
+    if is_demanded:
+        text = f"a TLS session is required, but {reason}"
+        raise HostProblem(tls_problem(text, TLS_REQUIRED), link.verdict)
 
 
 def _announce(
@@ -211,11 +252,6 @@ def _announce(
     theirs = Endpoint(plain(address), settings.port)
     header = announcement.header(Endpoint(plain(ours.host), ours.port), theirs)
     transport.write(header)
-
-
-def _required(reason: str) -> HostProblem:
-    text = f"a TLS session is required, but {reason}"
-    return HostProblem(tls_problem(text, TLS_REQUIRED))
 
 
 def is_tls_failure(problem: Problem) -> bool:

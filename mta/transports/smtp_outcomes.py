@@ -159,6 +159,8 @@ class OutcomeMaker:
             if self._selects("tls_peerdn") and tls.peer_dn:
                 escaped = tls.peer_dn.replace("\\", "\\\\").replace('"', '\\"')
                 fields.append(f'DN="{escaped}"')
+            if tls.staple and self._selects("tls_ocsp"):
+                fields.append(f"OCSP={tls.staple}")
         if transaction.uses_pipelining and self._selects("pipelining"):
             fields.append("L")
         if transaction.uses_chunks:

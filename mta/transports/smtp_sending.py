@@ -76,6 +76,9 @@ class Sending:
                 )
                 settings = settings.in_clear()
                 continue
+            for remark in link.remarks:
+                progress.log(remark)
+            link.remarks.clear()
             if not await self._use(link, progress, settings):
                 return
             fresh = True

@@ -17,7 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 from cryptography.x509 import ocsp
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import (
+    AuthorityInformationAccessOID,
+    ExtendedKeyUsageOID,
+    NameOID,
+)
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -45,6 +49,18 @@ class Holder:
     def pem(self) -> bytes:
         """The certificate for a file."""
         return self.certificate.public_bytes(Encoding.PEM)
+
+    @property
+    def der(self) -> bytes:
+        """The certificate alone."""
+        return self.certificate.public_bytes(Encoding.DER)
+
+    @property
+    def key_der(self) -> bytes:
+        """The key alone."""
+        return bytes(
+            self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        )
 
     @property
     def key_pem(self) -> bytes:
@@ -120,6 +136,7 @@ class Authority:
         end: datetime | None = None,
         serial: int | None = None,
         must_staple: bool = False,
+        responder: str = "",
     ) -> Holder:
         """Return a host's certificate."""
         key = key or ec.generate_private_key(ec.SECP256R1())
@@ -131,6 +148,12 @@ class Authority:
         if must_staple:
             feature = x509.TLSFeature([x509.TLSFeatureType.status_request])
             extensions.append((feature, False))
+        if responder:
+            access = x509.AccessDescription(
+                AuthorityInformationAccessOID.OCSP,
+                x509.UniformResourceIdentifier(responder),
+            )
+            extensions.append((x509.AuthorityInformationAccess([access]), False))
         certificate = self._certificate(
             name(host_name),
             key.public_key(),
