@@ -170,6 +170,10 @@ class Configurable:
             given = self.settings.get(option.name, ())
             self.__dict__[option.name] = option.value_of(given, place)
 
+    def warnings(self) -> Iterable[str]:
+        """Give what an operator should know of settings that are allowed."""
+        return ()
+
     @classmethod
     def options(cls) -> dict[str, Option[Any]]:
         """Return every option by name, generic ones first."""

@@ -154,7 +154,7 @@ class MTAService(MultiService):
         with self._fatal():
             self._parts.start()
             self._certificates.prepare()
-            for warning in self.assembly.configuration.warnings:
+            for warning in self.assembly.configuration.advice:
                 self.assembly.logs.main(f"Warning: {warning}")
             super().startService()  # type: ignore[no-untyped-call]
         serve_directly(self._reactor)

@@ -37,7 +37,7 @@ def show_version(assembly: Assembly, arguments: Arguments) -> int:
     for title, names in kinds:
         print(f"{title}: {' '.join(names)}")
     print("Fixed never_users: 0")
-    for warning in assembly.configuration.warnings:
+    for warning in assembly.configuration.advice:
         print(f"Warning: {warning}")
     print(f"Configuration file is {assembly.configuration.path}")
     return 0

@@ -80,6 +80,13 @@ class Configuration:
     lines: list[LogicalLine] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def advice(self) -> list[str]:
+        """What an operator should know of a file that is usable, drivers' words too."""
+        drivers = (*self.routers.values(), *self.transports.values())
+        said = [text for driver in drivers for text in driver.warnings()]
+        return [*self.warnings, *said]
+
     def main(self, group: type[T]) -> T:
         """Return the main options that one part of the program has declared."""
         found = self.groups[group]

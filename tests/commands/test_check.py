@@ -27,6 +27,23 @@ class VersionTests(CommandCase):
                 for name in (*find(IRouter, routers), *find(ITransport, transports)):
                     self.assertRegex(result.output, rf"[: ]{name}\b")
 
+    def test_warnings(self) -> None:
+        """A demand that proves less than it seems to is allowed, and told."""
+        with open(self.configuration, encoding="utf-8") as file:
+            text = file.read()
+        smtp = "begin transports\nout:\n  driver = smtp\n  hosts_require_ocsp = *\n"
+        with open(self.configuration, "w", encoding="utf-8") as file:
+            file.write(text.replace("begin transports\n", smtp))
+
+        result = self.call("-bV")
+
+        self.assertEqual(0, result.status)
+        self.assertIn(
+            "\nWarning: transport out: hosts_require_ocsp is set, but "
+            "hosts_require_tls is not",
+            result.output,
+        )
+
 
 class ExpansionTests(CommandCase):
     """``-be``."""

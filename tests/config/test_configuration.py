@@ -7,7 +7,9 @@ from twisted.trial.unittest import SynchronousTestCase
 import mta.transports
 from mta.config.configuration import Configuration, Drivers
 from mta.interfaces import ITransport
+from mta.testing import PlainLanguage
 from mta.transports.appendfile import AppendfileTransport
+from mta.transports.smtp import SMTPTransport
 
 
 class DriversTests(SynchronousTestCase):
@@ -38,3 +40,15 @@ class ConfigurationTests(SynchronousTestCase):
 
         self.assertEqual(configuration.instances("transport"), {"a": 1})
         self.assertEqual(configuration.instances("router"), {})
+
+    def test_advice(self) -> None:
+        """What drivers have to say follows what the reader has."""
+        configuration = Configuration("/conf", warnings=["of the file"])
+        options = {"hosts_require_ocsp": "*", "hosts_require_tls": "*"}
+        out = SMTPTransport.with_texts(options, language=PlainLanguage(), name="out")
+        configuration.transports["out"] = out
+
+        first, second = configuration.advice
+
+        self.assertEqual(first, "of the file")
+        self.assertTrue(second.startswith("transport out: hosts_require_ocsp"), second)
