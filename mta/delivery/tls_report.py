@@ -70,7 +70,7 @@ def make_report(
     """Return the report on a domain's results of a day; None with nothing to tell."""
     groups: dict[PublishedPolicy, _Group] = {}
     for result in results:
-        for policy in _policies(result):
+        for policy in _policies(domain, result):
             groups.setdefault(policy, _Group(policy)).add(result)
     if not groups:
         return None
@@ -97,7 +97,7 @@ def _date(moment: int) -> str:
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _policies(result: TLSResult) -> Sequence[PublishedPolicy]:
+def _policies(domain: str, result: TLSResult) -> Sequence[PublishedPolicy]:
     """Return the policies that sessions are counted under: DANE's before MTA-STS's.
 
     Sessions for which TLS was not tried, or that were none, are not counted.
@@ -109,7 +109,7 @@ def _policies(result: TLSResult) -> Sequence[PublishedPolicy]:
     return (
         [policy for policy in policies if policy.kind == "tlsa"]
         or [policy for policy in policies if policy.kind == "sts"]
-        or [PublishedPolicy(NO_POLICY, result.domain)]
+        or [PublishedPolicy(NO_POLICY, domain)]
     )
 
 
