@@ -13,6 +13,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from mta.log import printable
 from mta.ocsp.exchange import ExchangeError
+from mta.ocsp.schedule import is_late
 from mta.tls.ocsp import Finding, Verdict, judge
 
 
@@ -75,14 +76,8 @@ def responder_urls(certificate: x509.Certificate) -> list[str]:
 
 
 def is_due(verdict: Verdict, now: float, margin: float) -> bool:
-    """Return whether a proof has at most a part of its life left.
-
-    Its life ends with the certificate of who signed it, if that is earlier.
-    """
-    if not verdict.is_good:
-        return True
-    life = verdict.effective_end - verdict.this_update
-    return now >= verdict.effective_end - margin * life
+    """Return whether a proof cannot be used, or has at most a part of its life left."""
+    return not verdict.is_good or is_late(verdict, now, margin)
 
 
 def fetch(
