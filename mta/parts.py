@@ -49,7 +49,8 @@ from mta.reception.policy import Policy
 from mta.reception.proxy_options import ProxyOptions
 from mta.reception.proxying import ServerBehindProxies, behind_proxies
 from mta.reception.server import ESMTPFactory
-from mta.reception.tls import ServerCertificates, TLSOptions
+from mta.reception.tls import ServerCertificates
+from mta.reception.tls_options import TLSOptions
 from mta.spool.listing import QueueEntry
 from mta.spool.store import MessageStore
 

@@ -29,7 +29,7 @@ from mta.reception.acl_options import ACLOptions
 from mta.reception.options import ListenerOptions, SMTPOptions
 from mta.reception.proxy_options import ProxyOptions
 from mta.reception.submission import SubmissionOptions
-from mta.reception.tls import TLSOptions
+from mta.reception.tls_options import TLSOptions
 from mta.routers.base import Router
 from mta.transports.base import Transport
 

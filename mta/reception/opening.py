@@ -309,8 +309,14 @@ async def start_tls(conversation: Conversation, event: TLSRequested) -> None:
     if session.state is State.CLOSED:
         return
     conversation.wire.flush()
+    offered = session.extensions
     forget_client(conversation)
-    session.begin_tls()
+    if shared.tls.options.tls_remember_esmtp:
+        # Against RFC 3207, for clients that send no EHLO inside TLS.
+        conversation.connection.esmtp = True
+        session.begin_tls(offered._replace(starttls=False))
+    else:
+        session.begin_tls()
     conversation.wire.begin_tls(tls)
 
 

@@ -36,7 +36,13 @@ CLOSING_LIMIT = 30.0
 TOO_MANY = Reply(
     421, ("Too many concurrent SMTP connections; please try again later.",)
 )
-DROPPED_BY_ACL = "closed by DROP in ACL"
+LOST_IN_HANDSHAKE = "lost in TLS handshake"
+# What $smtp_notquit_reason is for the causes that are not told where they arise.
+NOT_QUIT_REASONS = {
+    "": "connection-lost",
+    "closed by DROP in ACL": "acl-drop",
+    LOST_IN_HANDSHAKE: "tls-failed",
+}
 
 
 class Server(Interface):
@@ -123,28 +129,34 @@ class ESMTPProtocol(Wire):
         if conversation is None:
             return
         if self._is_handshaking:
-            log = self.server.shared.log
-            if self._tls.problem:
-                log.unverified(conversation.connection, self._tls.problem)
-            proxy = conversation.connection.proxy
-            if proxy is None or not proxy.is_local:
-                # A balancer's health check ends before it begins with TLS.
-                reason_text = handshake_failure(reason)
-                log.tls_failed(conversation.connection, "SSL_accept", reason_text)
-            conversation.close_cause = "lost in TLS handshake"
+            self._tell_failed_handshake(conversation.connection, reason)
+            conversation.close_cause = LOST_IN_HANDSHAKE
         if not self._is_busy:
             self._proceed(self._end(conversation))
+
+    def _tell_failed_handshake(self, connection: Connection, reason: Failure) -> None:
+        log, tls = self.server.shared.log, self._tls
+        if tls.problem:
+            log.unverified(connection, tls.problem)
+        if connection.proxy is None or not connection.proxy.is_local:
+            # A balancer's health check ends before it begins with TLS.
+            text = tls.refusal or handshake_failure(reason)
+            log.tls_failed(connection, "SSL_accept", text)
 
     def handshakeCompleted(self) -> None:
         """Go on inside TLS."""
         conversation, tls = self.conversation, self._tls
-        self._is_handshaking = False
-        self.heard_at = self.server.clock.seconds()
         if conversation is None or tls is None or self._is_closing:
             return
+        handle = self.transport.getHandle()
+        if tls.lacks_protocol(handle):
+            self._refuse_handshake("ALPN required but not negotiated")
+            return
+        self._is_handshaking = False
+        self.heard_at = self.server.clock.seconds()
         try:
             conversation.connection.tls = tls.facts(
-                self.transport.getHandle(), on_connect=self._awaits_greeting
+                handle, on_connect=self._awaits_greeting
             )
         except Exception as error:
             self._fail(error)
@@ -187,10 +199,14 @@ class ESMTPProtocol(Wire):
         elif not self._is_busy and 0 < conversation.timeout < now - self.heard_at:
             self.heard_at = now
             if self._is_handshaking:
-                self._is_closing = True
-                self.transport.abortConnection()
+                self._refuse_handshake("timed out")
             else:
                 self._proceed(self._time_out(conversation))
+
+    def _refuse_handshake(self, reason: str) -> None:
+        self._tls.refusal = self._tls.refusal or reason
+        self._is_closing = True
+        self.transport.abortConnection()
 
     def dismiss(self) -> None:
         """End the session, since the process ends; what is being decided comes first."""
@@ -264,8 +280,8 @@ class ESMTPProtocol(Wire):
             in_content = conversation.session.state is State.CONTENT
             shared.log.lost(connection, message, now, in_content=in_content)
         conversation.give_up_message("connection lost")
-        if not cause or cause == DROPPED_BY_ACL:
-            reason = "acl-drop" if cause else "connection-lost"
+        reason = NOT_QUIT_REASONS.get(cause)
+        if reason is not None:
             await shared.policy.not_quit(conversation.transaction, reason)
         shared.log.ended(
             connection,

@@ -1,4 +1,4 @@
-"""Main TLS options, and which certificate a connection is served.
+"""Which certificate a connection is served, and what else it negotiates with.
 
 OpenSSL is loaded when the first context is made, not with this module: it costs a
 tenth of a second, and most commands never need it.
@@ -6,99 +6,35 @@ tenth of a second, and most commands never need it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from mta.connection import TLSFacts
-from mta.errors import (
-    ConfigurationError,
-    ExpansionError,
-    ForcedFailure,
-    TemporaryFailure,
-)
+from mta.errors import ConfigurationError, ExpansionError, TemporaryFailure
 from mta.expand.context import Context
-from mta.expand.option_types import Expanded, HostList
-from mta.interfaces import ILogs, ITemplate
-from mta.options import Configurable, Option, split_list
+from mta.interfaces import ILogs
 from mta.reception.extensions import matches, matches_or_defers
-from mta.taint import Tainted, untainted
+from mta.reception.tls_options import TLSOptions
+from mta.reception.tls_settings import (
+    at_once,
+    constant_settings,
+    depends_on_server_name,
+    settings_for,
+    verify_of,
+)
+from mta.taint import Tainted
 from mta.tls.policy import Verify
+from mta.tls.server_settings import UNAVAILABLE, TLSSettings
 
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
-    from mta.tls.certificates import SelfSigned
+    from mta.tls.certificates import KeyPair
     from mta.tls.server import ServerTLS
-    from mta.tls.staples import Staples
+    from mta.tls.server_contexts import ServerContexts
 
-_LOOK_AGAIN = 5.0
-_REMEMBERED = 64
-_UNAVAILABLE = "TLS currently unavailable"
-_SERVER_NAME_VARIABLES = ("tls_in_sni", "tls_sni", "tls_out_sni")
-
-
-class TLSOptions(Configurable):
-    """What TLS is like towards clients."""
-
-    tls_advertise_hosts = Option(
-        HostList, "*", "Hosts offered STARTTLS; an empty list switches TLS off."
-    )
-    tls_certificate = Option(
-        Expanded,
-        None,
-        "PEM files with a certificate chain each, one for each kind of key; without "
-        "one a self-signed certificate is made.",
-    )
-    tls_privatekey = Option(
-        Expanded, None, "PEM files of the keys; by default in the certificates' files."
-    )
-    tls_ocsp_file = Option(
-        Expanded,
-        None,
-        "Files with the OCSP responses that are stapled, one for each certificate; "
-        "in DER, after PEM in PEM.",
-    )
-    tls_verify_hosts = Option(
-        HostList, None, "Hosts that must have a certificate, if they use TLS."
-    )
-    tls_try_verify_hosts = Option(
-        HostList, None, "Hosts that are asked for a certificate, and may have none."
-    )
-    tls_verify_certificates = Option(
-        Expanded,
-        "system",
-        "Authorities that clients are verified by: system, a file or a directory.",
-    )
-    tls_require_ciphers = Option(
-        Expanded, None, "The cipher suites allowed with TLS 1.2, as OpenSSL lists them."
-    )
-
-
-class _Wanted(NamedTuple):
-    """What a context is made of; without ``authorities`` no client can be verified."""
-
-    certificates: str = ""
-    keys: str = ""
-    ciphers: str = ""
-    authorities: str = ""
-    responses: str = ""
-
-    @property
-    def files(self) -> list[str]:
-        """Every file that is read for it, but for OCSP responses.
-
-        These are looked at whenever a client asks for one.
-        """
-        found = [*split_list(self.certificates), *split_list(self.keys)]
-        return [*found, self.authorities] if self.authorities else found
-
-
-@dataclass(slots=True)
-class _Loaded:
-    context: SSL.Context
-    marks: tuple[tuple[str, int, int, int], ...]
-    good_until: float
+_NAME_SHOWN = 255
+_SHORTEST_PRIME = 1024
 
 
 class ServerCertificates:
@@ -106,6 +42,7 @@ class ServerCertificates:
 
     Files are looked at again every few seconds.  Where changed ones cannot be used,
     what was loaded before is still served.  ``clock`` gives seconds since the epoch.
+    ``proof_path`` names the file of a proof that no option names; empty for none.
     """
 
     def __init__(
@@ -115,13 +52,14 @@ class ServerCertificates:
         host_name: str,
         logs: ILogs,
         clock: Callable[[], float],
+        proof_path: Callable[[KeyPair], str] | None = None,
     ) -> None:
         self.options = options
         self._host_name = host_name
         self._logs = logs
         self._clock = clock
-        self._loaded: dict[_Wanted, _Loaded] = {}
-        self._made: SelfSigned | None = None
+        self._proof_path = proof_path
+        self._made: ServerContexts | None = None
 
     @property
     def is_on(self) -> bool:
@@ -129,50 +67,66 @@ class ServerCertificates:
         hosts = self.options.tls_advertise_hosts
         return hosts is not None and hosts.text.strip() not in ("", ":")
 
+    @property
+    def contexts(self) -> ServerContexts:
+        """What all clients share."""
+        if self._made is None:
+            from mta.tls.server_contexts import (  # noqa: PLC0415 - start-up time
+                ServerContexts,
+            )
+
+            self._made = ServerContexts(
+                host_name=self._host_name,
+                bits=self.options.openssl_options,
+                longest_prime=self.options.tls_dh_max_bits,
+                proof_path=self._proof_path,
+                logs=self._logs,
+                clock=self._clock,
+            )
+        return self._made
+
     def prepare(self) -> None:
         """Load or make certificates that depend on nothing, before listening.
 
-        What is wrong is logged; raises ConfigurationError for ciphers that OpenSSL
-        does not know.
+        What is wrong is logged; raises ConfigurationError for what OpenSSL does not
+        know.
         """
         if not self.is_on:
             return
         options = self.options
-        texts = [
-            "" if template is None else template.constant
-            for template in (
-                options.tls_certificate,
-                options.tls_privatekey,
-                options.tls_require_ciphers,
-                None,
-                options.tls_ocsp_file,
-            )
-        ]
         if options.tls_certificate is None:
             self._logs.main(
                 "Warning: No server certificate defined; will use a selfsigned one."
             )
             self._logs.main(" Suggested action: set tls_certificate")
-        ciphers = options.tls_require_ciphers
-        if ciphers is not None and ciphers.constant is not None:
-            self._check_ciphers(ciphers.constant)
-        if None not in texts:
+        self._check_names()
+        settings = constant_settings(options)
+        if settings is not None:
             try:
-                self._context(_Wanted(*(text or "" for text in texts)))
+                self.contexts.context(settings)
             except TemporaryFailure as error:
                 self._logs.panic(f"TLS error: {error.log_text}")
 
-    def _check_ciphers(self, ciphers: str) -> None:
-        from OpenSSL import SSL  # noqa: PLC0415 - start-up time
-
-        from mta.tls.server import server_context  # noqa: PLC0415 - start-up time
-
+    def _check_names(self) -> None:
+        """Find names that OpenSSL does not know, and limits that mean nothing."""
+        options = self.options
+        texts = {}
+        for name in ("tls_require_ciphers", "tls_eccurve", "tls_dhparam"):
+            template = getattr(options, name)
+            texts[name] = (template and template.constant) or ""
+        if options.tls_dh_max_bits < _SHORTEST_PRIME:
+            raise ConfigurationError(f"tls_dh_max_bits is below {_SHORTEST_PRIME}")
         try:
-            server_context(ciphers)
-        except SSL.Error as error:
-            raise ConfigurationError(
-                f"tls_require_ciphers invalid: {ciphers}"
-            ) from error
+            self.contexts.blank(TLSSettings(ciphers=texts["tls_require_ciphers"]))
+            self.contexts.blank(TLSSettings(groups=texts["tls_eccurve"]))
+            prime = self.contexts.prime(texts["tls_dhparam"])
+        except TemporaryFailure as error:
+            raise ConfigurationError(error.log_text) from error
+        if texts["tls_dhparam"] not in ("", "none") and not prime:
+            self._logs.main(
+                f"Warning: tls_dhparam has more bits than tls_dh_max_bits "
+                f"({options.tls_dh_max_bits}), and is not used"
+            )
 
     async def is_offered(self, context: Context) -> bool:
         """Return whether the client is to see STARTTLS."""
@@ -188,37 +142,24 @@ class ServerCertificates:
 
         options = self.options
         try:
-            verify = await self._verify(context)
-            wanted = await self._wanted(context, verify)
+            verify = await verify_of(options, context)
+            settings = await settings_for(options, context, verify)
+            protocols = await options.tls_alpn.items(context)
+            needs_protocol = await matches(options.hosts_require_alpn, context)
         except ExpansionError as error:
-            raise TemporaryFailure(_UNAVAILABLE, log_text=str(error)) from error
+            raise TemporaryFailure(UNAVAILABLE, log_text=str(error)) from error
         choose = None
-        template = options.tls_certificate
-        if template is not None and _depends_on_server_name(template.text):
+        if depends_on_server_name(options.tls_certificate):
 
             def choose(server_name: str) -> SSL.Context:
                 return self._for_server_name(server_name, context, verify)
 
-        return ServerTLS(self._context(wanted), verify, choose)
-
-    async def _verify(self, context: Context) -> Verify:
-        if await matches(self.options.tls_verify_hosts, context):
-            return Verify.REQUIRE
-        if await matches(self.options.tls_try_verify_hosts, context):
-            return Verify.TRY
-        return Verify.NEVER
-
-    async def _wanted(self, context: Context, verify: Verify) -> _Wanted:
-        options = self.options
-        authorities = ""
-        if verify is not Verify.NEVER:
-            authorities = await _expanded(options.tls_verify_certificates, context)
-        return _Wanted(
-            await _expanded(options.tls_certificate, context),
-            await _expanded(options.tls_privatekey, context),
-            await _expanded(options.tls_require_ciphers, context),
-            authorities,
-            await _expanded(options.tls_ocsp_file, context),
+        return ServerTLS(
+            self.contexts.context(settings),
+            verify,
+            choose,
+            protocols=_in_octets(protocols),
+            needs_protocol=needs_protocol,
         )
 
     def _for_server_name(
@@ -231,103 +172,17 @@ class ServerCertificates:
         connection = context.connection
         connection.tls = TLSFacts("", "", sni=Tainted(server_name))
         try:
-            wanted = _at_once(self._wanted(context, verify))
-            return self._context(wanted)
-        except (ExpansionError, TemporaryFailure) as error:
+            return self.contexts.context(
+                at_once(settings_for(self.options, context, verify))
+            )
+        except Exception as error:
             reason = getattr(error, "log_text", "") or str(error)
-            self._logs.panic(f"TLS error: server name {server_name[:255]}: {reason}")
+            name = server_name[:_NAME_SHOWN]
+            self._logs.panic(f"TLS error: server name {name}: {reason}")
             raise
         finally:
             connection.tls = None
 
-    def _context(self, wanted: _Wanted) -> SSL.Context:
-        now = self._clock()
-        loaded = self._loaded.get(wanted)
-        if loaded is not None and now < loaded.good_until:
-            return loaded.context
-        from mta.tls.certificates import file_marks  # noqa: PLC0415 - start-up time
 
-        marks = file_marks(wanted.files)
-        if loaded is not None and wanted.certificates and marks == loaded.marks:
-            loaded.good_until = now + _LOOK_AGAIN
-            return loaded.context
-        try:
-            context = self._load(wanted, now)
-        except TemporaryFailure as error:
-            if loaded is None:
-                raise
-            self._logs.panic(f"TLS error: {error.log_text}; the earlier one is kept")
-            loaded.marks, loaded.good_until = marks, now + _LOOK_AGAIN
-            return loaded.context
-        if len(self._loaded) >= _REMEMBERED:
-            self._loaded.clear()
-        good_until = now + _LOOK_AGAIN
-        if not wanted.files and self._made is not None:
-            good_until = self._made.expires
-        self._loaded[wanted] = _Loaded(context, marks, good_until)
-        return context
-
-    def _load(self, wanted: _Wanted, now: float) -> SSL.Context:
-        from OpenSSL import SSL  # noqa: PLC0415 - start-up time
-
-        from mta.tls import certificates, server  # noqa: PLC0415 - start-up time
-
-        try:
-            context = server.server_context(wanted.ciphers)
-        except SSL.Error as error:
-            text = f"tls_require_ciphers invalid: {wanted.ciphers}"
-            raise TemporaryFailure(_UNAVAILABLE, log_text=text) from error
-        if wanted.authorities:
-            server.trust(context, wanted.authorities)
-        if wanted.certificates:
-            paths = split_list(wanted.certificates)
-            certificates.use_files(context, paths, split_list(wanted.keys))
-            server.staple(context, self._staples(paths, wanted.responses))
-            return context
-        if self._made is None or self._made.expires <= now:
-            self._made = certificates.make_self_signed(self._host_name, now)
-        certificates.use_self_signed(context, self._made)
-        server.staple(context, None)
-        return context
-
-    def _staples(self, certificates: list[str], responses: str) -> Staples:
-        from mta.tls import staples  # noqa: PLC0415 - start-up time
-
-        try:
-            return staples.load_staples(
-                certificates,
-                staples.staple_files(split_list(responses)),
-                logs=self._logs,
-                clock=self._clock,
-            )
-        except OSError as error:
-            # It was there a moment ago, when OpenSSL read it.
-            text = f"cert/key setup: cert={error.filename}: {error.strerror}"
-            raise TemporaryFailure(_UNAVAILABLE, log_text=text) from error
-
-
-def _depends_on_server_name(text: str) -> bool:
-    return any(name in text for name in _SERVER_NAME_VARIABLES)
-
-
-def _at_once(coroutine: Coroutine[Any, Any, _Wanted]) -> _Wanted:
-    """Return the result of a coroutine that must not wait."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        wanted: _Wanted = end.value
-        return wanted
-    coroutine.close()
-    raise TemporaryFailure(
-        _UNAVAILABLE, log_text="tls_certificate waits for a lookup inside the handshake"
-    )
-
-
-async def _expanded(template: ITemplate | None, context: Context) -> str:
-    """Return a file list or cipher list; a forced failure is as good as unset."""
-    if template is None:
-        return ""
-    try:
-        return untainted(await template.expand(context), "file name")
-    except ForcedFailure:
-        return ""
+def _in_octets(names: Sequence[str]) -> frozenset[bytes]:
+    return frozenset(name.encode("utf-8", "surrogateescape") for name in names)

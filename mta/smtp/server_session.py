@@ -140,15 +140,15 @@ class ServerSession(SessionFacts):
             self._return_state = self.state
             self._enter(State.CHALLENGED)
 
-    def begin_tls(self) -> None:
-        """Forget all that came and was said in clear (RFC 3207, section 4.2)."""
+    def begin_tls(self, kept: Extensions = NO_EXTENSIONS) -> None:
+        """Forget what came and was said in clear, but an offer to keep (RFC 3207)."""
         self.input.clear()
         self._pending = self._queued = None
         self._patience.begin_tls()
-        self.extensions = NO_EXTENSIONS
+        self.extensions = kept
         self.is_secure = True
         self.is_authenticated = False
-        self._end_transaction(State.GREETED)
+        self._end_transaction(State.READY if kept.keywords else State.GREETED)
 
     def close(self, last: Reply | None = None) -> None:
         """End the session, after a last reply if one is given."""

@@ -1,68 +1,90 @@
-"""Certificates and keys: made for a host that has none, and loaded from files."""
+"""Certificates and keys, read from files."""
 
 from __future__ import annotations
 
-import datetime
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import SSL
 
 from mta.errors import TemporaryFailure
+from mta.tls.files import as_file, content_of
+from mta.tls.watched import Unfinished
 
-LIFETIME = datetime.timedelta(days=7)
-_KINDS = (
-    rsa.RSAPrivateKey,
-    ec.EllipticCurvePrivateKey,
-    ed25519.Ed25519PrivateKey,
-    ed448.Ed448PrivateKey,
+PrivateKey = (
+    rsa.RSAPrivateKey
+    | ec.EllipticCurvePrivateKey
+    | ed25519.Ed25519PrivateKey
+    | ed448.Ed448PrivateKey
 )
-_EARLIER = datetime.timedelta(hours=1)
+_UNAVAILABLE = "TLS currently unavailable"
 
 
-@dataclass(frozen=True, slots=True)
-class SelfSigned:
-    """A certificate that nobody vouches for, and its key; ``expires`` is a time in
-    seconds since the epoch."""
+@dataclass(frozen=True, slots=True, eq=False)
+class KeyPair:
+    """A certificate, those behind it, and its key, as they once were in their files."""
 
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-    expires: float
+    path: str
+    chain: tuple[x509.Certificate, ...]
+    key: PrivateKey
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The certificate of this host."""
+        return self.chain[0]
+
+    def use(self, context: SSL.Context) -> None:
+        """Let a context serve it; other pairs keep their chains."""
+        pem = b"".join(one.public_bytes(Encoding.PEM) for one in self.chain)
+        with as_file(pem) as path:
+            context.use_certificate_chain_file(path)
+        context.use_privatekey(self.key)
+        context.check_privatekey()
 
 
-def make_self_signed(host_name: str, now: float) -> SelfSigned:
-    """Return a new P-256 certificate for a host, good for a week."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host_name[:64])])
-    begin = datetime.datetime.fromtimestamp(now, datetime.UTC) - _EARLIER
-    end = begin + _EARLIER + LIFETIME
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(end)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+def load_pairs(certificates: Sequence[str], keys: Sequence[str]) -> tuple[KeyPair, ...]:
+    """Return the pairs of certificate files and key files.
+
+    A certificate without a key file of its own has the key in its own file.  Raises
+    TemporaryFailure, its log text naming the file.
+    """
+    pairs = []
+    for number, certificate in enumerate(certificates):
+        key = keys[number] if number < len(keys) else certificate
+        try:
+            pairs.append(_pair(certificate, key))
+        except (OSError, ValueError, TypeError) as error:
+            reason = reason_of(error)
+            if isinstance(error, OSError) and key != certificate and error.filename:
+                reason += f" ({error.filename})"
+            raise _refused(certificate, key, reason) from error
+    return tuple(pairs)
+
+
+def _pair(certificate: str, key: str) -> KeyPair:
+    octets = content_of(certificate)
+    chain = tuple(x509.load_pem_x509_certificates(octets))
+    private_key = load_pem_private_key(
+        octets if key == certificate else content_of(key), password=None
     )
-    if host_name.isascii():
-        names = x509.SubjectAlternativeName([x509.DNSName(host_name)])
-        builder = builder.add_extension(names, critical=False)
-    certificate = builder.sign(key, hashes.SHA256())
-    return SelfSigned(certificate, key, end.timestamp())
+    if not isinstance(private_key, PrivateKey):
+        raise TypeError("TLS knows no keys of this kind")
+    if chain[0].public_key() != private_key.public_key():
+        text = _setup(certificate, key, "the key is not that of the certificate")
+        raise Unfinished(_UNAVAILABLE, log_text=text)
+    return KeyPair(certificate, chain, private_key)
 
 
-def use_self_signed(context: SSL.Context, made: SelfSigned) -> None:
-    """Let a context serve a certificate that was made."""
-    context.use_certificate(made.certificate)
-    context.use_privatekey(made.key)
+def _refused(certificate: str, key: str, reason: str) -> TemporaryFailure:
+    return TemporaryFailure(_UNAVAILABLE, log_text=_setup(certificate, key, reason))
+
+
+def _setup(certificate: str, key: str, reason: str) -> str:
+    return f"cert/key setup: cert={certificate} key={key}: {reason}"
 
 
 def use_files(
@@ -70,47 +92,33 @@ def use_files(
 ) -> None:
     """Let a context serve certificate chains from files, one for each kind of key.
 
-    A certificate without a key file of its own has the key in its own file.  Raises
-    TemporaryFailure, its log text naming the file.
+    Raises TemporaryFailure, its log text naming the file.
     """
-    for number, certificate in enumerate(certificates):
-        key = keys[number] if number < len(keys) else certificate
+    for pair in load_pairs(certificates, keys):
         try:
-            _use_pair(context, certificate, key)
-        except (OSError, SSL.Error, ValueError, TypeError) as error:
-            raise TemporaryFailure(
-                "TLS currently unavailable",
-                log_text=f"cert/key setup: cert={certificate} key={key}: "
-                f"{reason_of(error)}",
-            ) from error
+            pair.use(context)
+        except SSL.Error as error:
+            raise _refused(pair.path, pair.path, reason_of(error)) from error
 
 
-def _use_pair(context: SSL.Context, certificate: str, key: str) -> None:
-    for path in (certificate, key):
-        # OpenSSL does not say why it cannot read a file.
-        with open(path, "rb"):
-            pass
-    context.use_certificate_chain_file(certificate)
-    with open(key, "rb") as stream:
-        octets = stream.read()
-    private_key = load_pem_private_key(octets, password=None)
-    if not isinstance(private_key, _KINDS):
-        raise TypeError("TLS knows no keys of this kind")
-    context.use_privatekey(private_key)
-    context.check_privatekey()
-
-
-def file_marks(paths: Sequence[str]) -> tuple[tuple[str, int, int, int], ...]:
-    """Return what changes when one of the files does."""
-    marks = []
-    for path in paths:
-        try:
-            status = os.stat(path)
-        except OSError:
-            marks.append((path, 0, 0, 0))
-        else:
-            marks.append((path, status.st_mtime_ns, status.st_ino, status.st_size))
-    return tuple(marks)
+def doubts(pair: KeyPair, now: float) -> list[str]:
+    """Return what clients may not like about a certificate, for the log."""
+    found = []
+    try:
+        moment = datetime.fromtimestamp(now, UTC)
+        if pair.certificate.not_valid_after_utc < moment:
+            found.append("it has expired")
+        if pair.certificate.not_valid_before_utc > moment:
+            found.append("it is not yet valid")
+        for one, following in zip(pair.chain, pair.chain[1:], strict=False):
+            if one.issuer != following.subject:
+                found.append(
+                    f"{subject_of(following)} stands behind {subject_of(one)}, "
+                    "but did not issue it"
+                )
+    except ValueError:
+        found.append("it cannot be read")
+    return [f"certificate {pair.path}: {text}" for text in found]
 
 
 def subject_of(certificate: x509.Certificate) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -12,57 +11,35 @@ from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from zope.interface import implementer
 
 from mta.connection import TLSFacts
-from mta.errors import TemporaryFailure
 from mta.taint import Tainted
-from mta.tls.certificates import reason_of, subject_of
+from mta.tls.certificates import subject_of
 from mta.tls.client import SSL_REASONS, standard_cipher_name
+from mta.tls.openssl_options import DEFAULT_BITS
 from mta.tls.policy import Verify
 from mta.tls.staples import Staples
 
+_NAMES_SHOWN = 8
+_TEXT_SHOWN = 200
 
-def server_context(ciphers: str = "") -> SSL.Context:
+
+def server_context(ciphers: str = "", bits: int = DEFAULT_BITS) -> SSL.Context:
     """Return a context without certificates: TLS 1.2 and newer.
 
     Tickets and the session cache are off: a session that one host name began could
-    be resumed for another, and resuming saves next to nothing.
+    be resumed for another, and resuming saves next to nothing.  ``bits`` are
+    OpenSSL's options.  Raises SSL.Error for ciphers that OpenSSL does not know.
     """
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_options(
-        SSL.OP_NO_COMPRESSION
-        | SSL.OP_NO_TICKET
-        | SSL.OP_NO_RENEGOTIATION
-        | SSL.OP_CIPHER_SERVER_PREFERENCE
-    )
+    context.set_options(bits)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_mode(SSL.MODE_RELEASE_BUFFERS)
     context.set_tlsext_servername_callback(_server_named)
+    context.set_alpn_select_callback(_protocols_offered)
     if ciphers:
-        context.set_cipher_list(ciphers.encode("ascii", "replace"))
+        # Names have hyphens with OpenSSL, and underscores with others.
+        context.set_cipher_list(ciphers.replace("_", "-").encode("ascii", "replace"))
     return context
-
-
-def trust(context: SSL.Context, certificates: str) -> None:
-    """Let a context verify clients by ``system``, a file or a directory.
-
-    Raises TemporaryFailure.
-    """
-    try:
-        if certificates == "system":
-            context.set_default_verify_paths()
-        elif os.path.isdir(certificates):
-            context.load_verify_locations(None, certificates)
-        else:
-            # OpenSSL does not say why it cannot read a file.
-            with open(certificates, "rb"):
-                pass
-            context.load_verify_locations(certificates)
-    except (OSError, SSL.Error) as error:
-        raise TemporaryFailure(
-            "TLS currently unavailable",
-            log_text=f"cannot use tls_verify_certificates {certificates}: "
-            f"{reason_of(error)}",
-        ) from error
 
 
 _SESSIONS: WeakKeyDictionary[SSL.Connection, ServerTLS] = WeakKeyDictionary()
@@ -78,7 +55,18 @@ def staple(context: SSL.Context, staples: Staples | None) -> None:
     context.set_ocsp_server_callback(_status_requested, staples)
 
 
+# OpenSSL calls what follows.  An exception would cut the client off without an alert,
+# or write to standard error: nothing but a refusal in OpenSSL's own words may get out.
+
+
 def _status_requested(connection: SSL.Connection, staples: Staples | None) -> bytes:
+    try:
+        return _staple(connection, staples)
+    except Exception:
+        return b""
+
+
+def _staple(connection: SSL.Connection, staples: Staples | None) -> bytes:
     octets = b""
     if staples is not None:
         octets = staples.octets_for(
@@ -91,18 +79,46 @@ def _status_requested(connection: SSL.Connection, staples: Staples | None) -> by
 
 
 def _server_named(connection: SSL.Connection) -> None:
+    try:
+        _choose(connection)
+    except Exception:
+        # Without a certificate there is no handshake: the client gets an alert.
+        connection.set_context(server_context())
+
+
+def _choose(connection: SSL.Connection) -> None:
     session = _SESSIONS.get(connection)
     server_name = connection.get_servername()
     if session is None or session.choose is None or not server_name:
         return
     choose, session.choose = session.choose, None
+    connection.set_context(choose(server_name.decode("ascii", "replace")))
+
+
+def _protocols_offered(connection: SSL.Connection, offered: list[bytes]) -> Any:
     try:
-        context = choose(server_name.decode("ascii", "replace"))
+        chosen = _agreed(connection, offered)
     except Exception:
-        # Without a certificate there is no handshake: the client gets an alert.  An
-        # exception here would do the same, and write to standard error.
-        context = server_context()
-    connection.set_context(context)
+        chosen = None
+    if chosen is None:
+        # The alert is no_application_protocol (RFC 7301).
+        raise SSL.Error([("SSL routines", "", "no application protocol")])
+    return chosen
+
+
+def _agreed(connection: SSL.Connection, offered: list[bytes]) -> Any:
+    """Return the protocol that is agreed on; None refuses the client.
+
+    Whoever offers several may be tricked into mail by what is meant for the web.
+    """
+    session = _SESSIONS.get(connection)
+    if session is None or not session.protocols:
+        return SSL.NO_OVERLAPPING_PROTOCOLS
+    if len(offered) == 1 and offered[0] in session.protocols:
+        return offered[0]
+    names = ", ".join(repr(name)[1:] for name in offered[:_NAMES_SHOWN])
+    session.refusal = f"Bad ALPN presented ({names[:_TEXT_SHOWN]})"
+    return None
 
 
 @implementer(IOpenSSLServerConnectionCreator)
@@ -110,9 +126,12 @@ class ServerTLS:
     """One handshake under a context that others share.
 
     ``choose`` gives the context for the host name that the client asks for (SNI), if
-    that matters.  ``problem`` says what is wrong with the client's certificate, empty
-    where nothing is.  ``ocsp`` is 0 where the client asks for no OCSP response, 1 where
-    there is none for it, 4 where it is sent one.
+    that matters.  Of ``protocols`` the client may choose one (ALPN); with
+    ``needs_protocol`` it must.
+
+    ``problem`` says what is wrong with the client's certificate, ``refusal`` why it is
+    refused for something else, empty where nothing is.  ``ocsp`` is 0 where the client
+    asks for no OCSP response, 1 where there is none for it, 4 where it is sent one.
     """
 
     def __init__(
@@ -120,10 +139,16 @@ class ServerTLS:
         context: SSL.Context,
         verify: Verify = Verify.NEVER,
         choose: Callable[[str], SSL.Context] | None = None,
+        *,
+        protocols: frozenset[bytes] = frozenset(),
+        needs_protocol: bool = False,
     ) -> None:
         self.context = context
         self.verify = verify
+        self.protocols = protocols
+        self.needs_protocol = needs_protocol
         self.problem = ""
+        self.refusal = ""
         self.ocsp = 0
         self.choose = choose
 
@@ -141,12 +166,22 @@ class ServerTLS:
     def _look_at_certificate(
         self, _connection: Any, certificate: Any, number: int, depth: int, ok: int
     ) -> bool:
-        # An exception here would end the process's event loop, not the handshake.
+        try:
+            self._judge(certificate, number, depth, ok)
+        except Exception as error:
+            self.problem = f"depth={depth} error={type(error).__name__} cert=(unknown)"
+        return not self.problem or self.verify is Verify.TRY
+
+    def _judge(self, certificate: Any, number: int, depth: int, ok: int) -> None:
+        """Remember what is wrong with the first certificate that is not right."""
         if not ok and not self.problem:
             reason = SSL_REASONS.get(number, f"error {number}")
             subject = _subject(certificate.to_cryptography())
             self.problem = f"depth={depth} error={reason} cert={subject}"
-        return bool(ok) or self.verify is Verify.TRY
+
+    def lacks_protocol(self, connection: SSL.Connection) -> bool:
+        """Return whether the client had to agree on a protocol and did not."""
+        return self.needs_protocol and not connection.get_alpn_proto_negotiated()
 
     def facts(self, connection: SSL.Connection, *, on_connect: bool) -> TLSFacts:
         """Return what the finished handshake shows."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from cryptography import x509
 
 from mta.interfaces import ILogs
 from mta.tls.certificates import reason_of
+from mta.tls.files import content_of
 from mta.tls.ocsp import (
     SIZE_LIMIT,
     Finding,
@@ -87,7 +87,7 @@ class Staple:
     def _read(self, mark: object, now: float) -> None:
         self._mark = mark
         try:
-            octets = _content(self.file.path)
+            octets = content_of(self.file.path, _FILE_LIMIT)
         except OSError as error:
             self._octets, self.verdict = b"", _NOT_READ
             what = "Failed to open OCSP response file"
@@ -134,7 +134,11 @@ class Staple:
 
 
 class Staples:
-    """What is stapled for the certificates that one context serves."""
+    """What is stapled for the certificates that one context serves.
+
+    ``lacking`` names the certificates that must have a response (must-staple) and had
+    none when they were loaded.
+    """
 
     def __init__(
         self,
@@ -143,7 +147,9 @@ class Staples:
         is_only_certificate: bool,
         logs: ILogs,
         clock: Callable[[], float],
+        lacking: Sequence[str] = (),
     ) -> None:
+        self.lacking = lacking
         self._staples = staples
         self._is_only_certificate = is_only_certificate
         self._only: Staple | None = None
@@ -192,9 +198,26 @@ def load_staples(
 
     What is wrong with a response is logged at once, and raises nothing.
     """
-    staples = {}
-    for number, path in enumerate(certificates):
-        chain = _certificates(_content(path))
+    chains = [(path, _certificates(content_of(path))) for path in certificates]
+    staples = staples_for(chains, responses, logs=logs, clock=clock)
+    for text in staples.lacking:
+        logs.panic(text)
+    return staples
+
+
+def staples_for(
+    chains: Sequence[tuple[str, Sequence[x509.Certificate]]],
+    responses: Sequence[StapleFile],
+    *,
+    logs: ILogs,
+    clock: Callable[[], float],
+) -> Staples:
+    """Return the staples for certificates, paired with responses in their order.
+
+    Each comes with the path of its file and the certificates behind it.
+    """
+    staples, lacking = {}, []
+    for number, (path, chain) in enumerate(chains):
         has_file = number < len(responses) and bool(responses[number].path)
         if not chain:
             if has_file:
@@ -206,15 +229,16 @@ def load_staples(
             staples[chain[0]] = staple
             octets = staple.octets(clock())
         if not octets and _must_staple(chain[0]):
-            logs.panic(
+            lacking.append(
                 f"certificate {path} is not accepted without an OCSP response "
                 "(must-staple), and there is none to staple"
             )
     return Staples(
         staples,
-        is_only_certificate=len(certificates) == 1,
+        is_only_certificate=len(chains) == 1,
         logs=logs,
         clock=clock,
+        lacking=lacking,
     )
 
 
@@ -231,13 +255,3 @@ def _certificates(octets: bytes) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(octets)
     except ValueError:
         return []
-
-
-def _content(path: str) -> bytes:
-    """Return what a file holds, but no more than any response or chain needs."""
-    # A FIFO must not make a handshake wait.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "not a regular file")
-        return stream.read(_FILE_LIMIT)

@@ -31,7 +31,8 @@ from mta.reception.options import SMTPOptions
 from mta.reception.policy import Policy
 from mta.reception.protocol import ESMTPProtocol
 from mta.reception.server import ESMTPFactory
-from mta.reception.tls import ServerCertificates, TLSOptions
+from mta.reception.tls import ServerCertificates
+from mta.reception.tls_options import TLSOptions
 from mta.testing import FakeResolver, FakeVerifier, MemoryLogs
 
 EPOCH = 1_700_000_000.0
@@ -123,7 +124,12 @@ class PretendedTLS:
     """TLS without any: the handshake is over when the test says so."""
 
     is_on = True
-    problem = ""
+    problem = refusal = ""
+    options = TLSOptions()
+
+    @staticmethod
+    def lacks_protocol(handle: object) -> bool:
+        return False
 
     async def is_offered(self, context: Context) -> bool:
         return True
@@ -245,6 +251,8 @@ class Server:
             accepted=lambda message: None,
             clock=self.now,
         )
+        if isinstance(tls, PretendedTLS):
+            tls.options = read.main(TLSOptions)
         if tls == "real":
             tls = ServerCertificates(
                 read.main(TLSOptions),

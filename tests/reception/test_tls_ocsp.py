@@ -222,12 +222,14 @@ class StaplingTests(SynchronousTestCase):
         first = Handshake(server)
 
         self.write("mx", Holder(AUTHORITY.issue().certificate, HOST.key))
-        server.clock.advance(6)
-        later = Handshake(server)
+        for panics in (0, 1, 1):
+            # What is only half written may be whole a moment later.
+            server.clock.advance(6)
+            later = Handshake(server)
 
-        self.assertEqual(HOST.certificate, later.facts.our_certificate)
-        self.assertEqual((first.staple, 4), (later.staple, later.facts.ocsp))
-        self.assertEqual(1, len(server.panics))
+            self.assertEqual(HOST.certificate, later.facts.our_certificate)
+            self.assertEqual((first.staple, 4), (later.staple, later.facts.ocsp))
+            self.assertEqual(panics, len(server.panics))
         self.assertIn("the earlier one is kept", server.panics[0])
 
     def test_two_keys(self) -> None:
