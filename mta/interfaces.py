@@ -195,6 +195,9 @@ class IHintStore(Protocol):
     def put(self, kind: str, key: str, value: Any, expires: float) -> None:
         """Keep a value (anything JSON has) until a time."""
 
+    def items(self, kind: str) -> list[tuple[str, Any]]:
+        """Return every key of a kind that has not expired, with its value."""
+
 
 class IRetryHints(Protocol):
     """What is remembered of hosts and addresses that failed (Exim chapter 32).

@@ -19,7 +19,8 @@ _VALUE_CHARACTERS = frozenset(map(chr, range(0x21, 0x7F))) - frozenset("=;")
 _CONTROLS = frozenset(map(chr, range(0x20))) | {"\x7f"}
 _LABEL_CHARACTERS = frozenset(string.ascii_lowercase + string.digits + "-")
 _START = b"v=STSv1;"
-# "mta-sts." in front of it must leave a name that the DNS can hold.
+_TEXT_LIMIT = 200
+# "_mta-sts." in front of it must leave a name that the DNS can hold.
 _DOMAIN_LIMIT = 253 - len("_mta-sts.")
 
 
@@ -31,8 +32,25 @@ class Mode(Enum):
     NONE = "none"
 
 
+# The words of RFC 8460, section 4.3, for policies that are not to be had.
+FETCH_ERROR = "sts-policy-fetch-error"
+POLICY_INVALID = "sts-policy-invalid"
+WEBPKI_INVALID = "sts-webpki-invalid"
+
+
 class InvalidPolicy(ValueError):
     """A policy file that is none; the text says why."""
+
+
+class FetchFailure(Exception):
+    """A policy that is announced cannot be had.
+
+    ``result_type`` is the word that a TLS report has for it.
+    """
+
+    def __init__(self, text: str, result_type: str = FETCH_ERROR) -> None:
+        super().__init__(text[:_TEXT_LIMIT])
+        self.result_type = result_type
 
 
 @dataclass(frozen=True, slots=True)

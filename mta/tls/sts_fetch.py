@@ -23,32 +23,15 @@ from zope.interface import implementer
 
 from mta.errors import TemporaryFailure
 from mta.host import Answer, Outcome
-from mta.log import printable
 from mta.tls.client import ClientTLS
 from mta.tls.policy import ClientTLSPolicy, Start, Verify
-from mta.tls.sts import SIZE_LIMIT
+from mta.tls.sts import SIZE_LIMIT, WEBPKI_INVALID, FetchFailure
 from mta.tls.sts_channel import PolicyHostChannel, UntrustedHost
 
 HTTPS_PORT = 443
 TIME_LIMIT = 60.0
 CONNECT_LIMIT = 20.0
 ADDRESSES_LIMIT = 4
-_TEXT_LIMIT = 200
-
-# The words of RFC 8460, section 4.3.
-FETCH_ERROR = "sts-policy-fetch-error"
-WEBPKI_INVALID = "sts-webpki-invalid"
-
-
-class FetchFailure(Exception):
-    """A policy that is announced cannot be had.
-
-    ``result_type`` is the word that a TLS report has for it.
-    """
-
-    def __init__(self, text: str, result_type: str = FETCH_ERROR) -> None:
-        super().__init__(printable(text[:_TEXT_LIMIT]))
-        self.result_type = result_type
 
 
 class _Addresses(Protocol):

@@ -18,7 +18,8 @@ from twisted.trial.unittest import TestCase
 from mta.host import Answer, Outcome
 from mta.testing import FakeResolver
 from mta.tls.host_names import is_for
-from mta.tls.sts_fetch import FETCH_ERROR, WEBPKI_INVALID, FetchFailure, PolicyFetcher
+from mta.tls.sts import FETCH_ERROR, WEBPKI_INVALID, FetchFailure
+from mta.tls.sts_fetch import PolicyFetcher
 from tests.tls.policy_host import DOMAIN, HOST, POLICY, PolicyHost, answer
 
 AUTHORITY = trustme.CA()
