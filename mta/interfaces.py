@@ -199,6 +199,18 @@ class IHintStore(Protocol):
         """Return every key of a kind that has not expired, with its value."""
 
 
+class ITLSResults(Protocol):
+    """The history of what hosts proved of their TLS (``mta.delivery.tls_results``).
+
+    Transports tell it; it never waits and never fails.
+    """
+
+    def record(
+        self, domain: str, verdict: Any, *, sessions: int = 0, deliveries: int = 0
+    ) -> None:
+        """Count connections and deliveries under a ``mta.tls.verdict.TLSVerdict``."""
+
+
 class IRetryHints(Protocol):
     """What is remembered of hosts and addresses that failed (Exim chapter 32).
 

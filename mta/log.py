@@ -22,7 +22,7 @@ OTHER_SELECTORS = frozenset(
     "received_recipients received_sender return_path_on_delivery "
     "sender_on_delivery smtp_connection smtp_incomplete_transaction "
     "smtp_mailauth smtp_no_mail smtp_protocol_error smtp_syntax_error subject "
-    "tls_ocsp tls_peerdn tls_sni unknown_in_list".split()
+    "tls_ocsp tls_peerdn tls_sni tls_verdict unknown_in_list".split()
 )
 # Exim's, of what is not done here: to ask for them is an error, to decline is not.
 ABSENT_SELECTORS = frozenset(

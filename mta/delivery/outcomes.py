@@ -85,6 +85,7 @@ class DeliveryLog:
             text = "" if text == reason else text.removeprefix(f"{reason}: ")
         if outcome.host is not None:
             parts.append(self._host(outcome))
+        parts += [field for field in outcome.log_fields if field.startswith("TLSV=")]
         if logs.selects("deliver_time") and outcome.took:
             parts.append(f"DT={self._interval(outcome.took)}")
         logs.main(_with_text(parts, text), message.message_id)

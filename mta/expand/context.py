@@ -10,7 +10,14 @@ from typing import Any
 from mta.connection import Connection, TLSFacts
 from mta.errors import ExpansionError
 from mta.host import Host
-from mta.interfaces import IHintStore, ILogs, ILookups, IResolver, ITemplate
+from mta.interfaces import (
+    IHintStore,
+    ILogs,
+    ILookups,
+    IResolver,
+    ITemplate,
+    ITLSResults,
+)
 from mta.message import Message
 from mta.recipient import RoutedAddress
 
@@ -26,7 +33,8 @@ class Site:
     text)``.  No local delivery runs as one of the ``never_users`` (uids); it runs
     as ``delivery_user`` (uid and gid) where neither router nor transport says more.
     ``environment`` is what expansions and the commands they run see of the process's.
-    ``hints`` are where ACLs remember clients; None where nothing is kept.
+    ``hints`` are where ACLs remember clients, ``tls_results`` where it is counted what
+    hosts proved of their TLS; None where nothing is kept.
     """
 
     primary_hostname: str = "localhost"
@@ -42,6 +50,7 @@ class Site:
     resolver: IResolver | None = None
     logs: ILogs | None = None
     hints: IHintStore | None = None
+    tls_results: ITLSResults | None = None
     language: Any = None
     run_acl: Callable[[Context, str, list[str]], Awaitable[tuple[bool, str]]] | None = (
         None

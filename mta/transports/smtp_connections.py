@@ -35,6 +35,7 @@ class Link:
     ``messages`` counts those that were sent on it, ``tls`` is what the handshake
     showed, ``verdict`` what it proved, ``lock`` is held for a host that takes one
     connection at a time.  ``remarks`` are for the log of the message that is the first.
+    ``counted_for`` are the domains that the history counts this connection for.
     """
 
     client: SMTPClient
@@ -48,6 +49,7 @@ class Link:
     local_address: str = ""
     local_port: int = 0
     remarks: list[str] = field(default_factory=list)
+    counted_for: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from mta.interfaces import ILogs
 from mta.recipient import Outcome, Result, RoutedAddress
 from mta.smtp.client_transaction import ClientTransaction
 from mta.smtp.reply import Reply
+from mta.tls.verdict import TLSVerdict
 from mta.transports.smtp_connections import Link
 from mta.transports.smtp_link import HostSettings
 from mta.transports.smtp_problems import Problem, Scope, refusal, session_problem
@@ -161,11 +162,18 @@ class OutcomeMaker:
                 fields.append(f'DN="{escaped}"')
             if tls.staple and self._selects("tls_ocsp"):
                 fields.append(f"OCSP={tls.staple}")
+        fields += self.verdict_fields(link.verdict)
         if transaction.uses_pipelining and self._selects("pipelining"):
             fields.append("L")
         if transaction.uses_chunks:
             fields.append("K")
         return fields
+
+    def verdict_fields(self, verdict: TLSVerdict) -> list[str]:
+        """Return what a log line says of everything that TLS had to prove."""
+        if self._selects("tls_verdict") and verdict.text:
+            return [verdict.log_field]
+        return []
 
     def _selects(self, selector: str) -> bool:
         return self._logs is not None and self._logs.selects(selector)

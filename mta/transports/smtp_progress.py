@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from mta.recipient import Outcome, RoutedAddress
 from mta.smtp.client_transaction import ClientTransaction
 from mta.smtp.reply import Reply
+from mta.tls.verdict import TLSVerdict
 from mta.transports.base import Batch
-from mta.transports.smtp_connections import Link
+from mta.transports.smtp_connections import NOTHING_PROVED, Link
 from mta.transports.smtp_link import HostSettings
 from mta.transports.smtp_outcomes import OutcomeMaker, verdicts
 from mta.transports.smtp_problems import Problem, Scope, session_problem
+from mta.transports.smtp_verdicts import VerdictNotes
 
 if TYPE_CHECKING:
     from mta.smtp.client_failure import SessionFailure
@@ -24,7 +26,7 @@ class Progress:
 
     ``pending`` go to the next host; ``awaiting`` has, by the identity of the
     address, what the last host did to each of them.  ``more_hosts`` says whether
-    there is another one.
+    there is another one.  ``notes`` are for the history of TLS.
     """
 
     def __init__(self, batch: Batch) -> None:
@@ -34,6 +36,7 @@ class Progress:
         self.settled: list[Outcome] = []
         self.awaiting: dict[int, Outcome] = {}
         self.more_hosts = False
+        self.notes = VerdictNotes(batch)
 
     @property
     def all_outcomes(self) -> list[Outcome]:
@@ -51,10 +54,12 @@ class Progress:
         """Note what a transaction, ended or broken off, means for its addresses."""
         fields = self.outcomes.fields(link, transaction)
         recorded: set[Problem] = set()
+        taken: list[RoutedAddress] = []
         for address, verdict in zip(
             addresses, verdicts(transaction, settings, failure), strict=True
         ):
             if isinstance(verdict, Reply):
+                taken.append(address)
                 made = self.outcomes.delivered
                 self._settle(address, made(address, verdict, link, settings, fields))
             else:
@@ -62,6 +67,7 @@ class Progress:
                 if verdict not in recorded:
                     recorded.add(verdict)
                     self._record(verdict, settings, address)
+        self.notes.delivered(settings.host, taken, link.verdict)
         if failure is not None:
             self._session_ended(addresses, settings, failure)
         hints = self.batch.hints
@@ -71,14 +77,21 @@ class Progress:
             if Scope.MESSAGE not in scopes:
                 hints.succeeded(settings.message_key(self.batch.message.message_id))
 
-    def host_failed(self, settings: HostSettings, problem: Problem) -> None:
-        """Note that no transaction could be begun with a host."""
+    def host_failed(
+        self,
+        settings: HostSettings,
+        problem: Problem,
+        verdict: TLSVerdict = NOTHING_PROVED,
+    ) -> None:
+        """Note that no transaction could be begun with a host, what TLS there was."""
+        self.notes.failed(settings.host, self.pending, verdict)
+        fields = self.outcomes.verdict_fields(verdict)
         if problem.scope is Scope.PERMANENT and self.more_hosts:
             # Only the last host's refusal of every session fails the addresses.
             problem = replace(problem, scope=Scope.HOST)
         address = self.pending[0]
         for one in list(self.pending):
-            self._meet(one, problem, settings)
+            self._meet(one, problem, settings, fields)
         self._record(problem, settings, address)
 
     def _session_ended(

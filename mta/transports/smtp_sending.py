@@ -62,14 +62,19 @@ class Sending:
     async def bring(self, progress: Progress, settings: HostSettings) -> None:
         """Bring what is pending to a host; raise HostBusy."""
         fresh = False
+        failed: HostProblem | None = None
         for _ in range(ATTEMPTS_LIMIT + len(progress.pending)):
             try:
                 link = await self._connection(settings, fresh=fresh)
             except HostProblem as failure:
                 problem = failure.problem
                 if not (is_tls_failure(problem) and settings.may_go_clear):
-                    progress.host_failed(settings, problem)
+                    progress.host_failed(settings, problem, failure.verdict)
                     return
+                counted = progress.notes.failed(
+                    settings.host, progress.pending, failure.verdict
+                )
+                failed = failure
                 progress.log(
                     f"{problem.text}: delivering unencrypted to H={settings.host} "
                     "(not in hosts_require_tls)"
@@ -79,6 +84,9 @@ class Sending:
             for remark in link.remarks:
                 progress.log(remark)
             link.remarks.clear()
+            if failed is not None and link.tls is None:
+                link.verdict, failed = failed.verdict, None
+                link.counted_for |= counted
             if not await self._use(link, progress, settings):
                 return
             fresh = True
@@ -121,6 +129,7 @@ class Sending:
                 "(not in hosts_require_tls)"
             )
         progress.batch.context.tls_out = link.tls
+        progress.notes.begun(settings.host, progress.pending, link)
         try:
             prepared = await self.prepare()
         except MTAError:

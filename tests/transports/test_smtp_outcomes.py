@@ -28,6 +28,7 @@ class LogFieldTests(RelayCase):
                 "X=TLS1.3:C:256",
                 "CV=yes",
                 'DN="/CN=\\"x\\""',
+                'TLSV="tls=no (the server did not offer TLS support)"',
                 "L",
                 "K",
                 'C="250 OK id=1"',
