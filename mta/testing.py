@@ -67,9 +67,11 @@ class FakeResolver:
         """Return the IP addresses of a name, IPv6 first."""
         kinds = [kind for kind, on in (("AAAA", ipv6), ("A", ipv4)) if on]
         answers = [await self.query(name, kind) for kind in kinds]
-        records = tuple(r for answer in answers for r in answer.records)
-        if records:
-            return Answer(Outcome.FOUND, records, all(a.secure for a in answers), 300)
+        found = [answer for answer in answers if answer.records]
+        if found:
+            records = tuple(r for answer in found for r in answer.records)
+            secure = all(answer.secure for answer in found)
+            return Answer(Outcome.FOUND, records, secure, 300, name=found[0].name)
         for answer in answers:
             if answer.outcome is Outcome.AGAIN:
                 return answer

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from mta.errors import ForcedFailure
 from mta.expand.context import Context
-from mta.expand.option_types import DomainList, Expanded, SubjectList
-from mta.host import Answer, Host, Outcome
+from mta.expand.option_types import DomainList, Expanded
+from mta.host import Answer, Outcome
 from mta.interfaces import ITemplate
 from mta.options import Boolean, Option
 from mta.recipient import RoutedAddress
 from mta.routers.base import Decision, Router, Verdict, router
+from mta.routers.dnssec import INSECURE, DNSSECOptions, is_in
 from mta.routers.preconditions import is_true
 from mta.routers.target_hosts import (
     INCOMPLETE,
@@ -24,21 +23,14 @@ from mta.routers.target_hosts import (
 )
 
 NO_HOSTS = "all relevant MX records point to non-existent hosts"
-INSECURE = "host lookup done insecurely"
 
 
 @router("dnslookup")
-class DNSLookup(Router):
+class DNSLookup(DNSSECOptions, Router):
     """Sends mail to the hosts that the DNS names for the domain."""
 
     check_secondary_mx = Option(
         Boolean, "false", "Decline unless this host is among the domain's mail hosts."
-    )
-    dnssec_request_domains = Option(
-        DomainList, "*", "Domains whose records may count as authenticated by DNSSEC."
-    )
-    dnssec_require_domains = Option(
-        DomainList, None, "Domains whose records must be authenticated by DNSSEC."
     )
     fail_defer_domains = Option(
         DomainList, None, "Domains without records, which may come to be, await retry."
@@ -63,12 +55,13 @@ class DNSLookup(Router):
         if search.null_mx:
             return Decision(Verdict.FAIL, search.text)
         if search.outcome is not Outcome.FOUND:
-            if await _contains(self.fail_defer_domains, domain, context):
+            if await is_in(self.fail_defer_domains, domain, context):
                 return Decision(Verdict.DEFER, search.text, error_name="lookup")
             return Decision(Verdict.DECLINE, search.text)
         if self.check_secondary_mx and not search.removed_self:
             return Decision(Verdict.DECLINE)
-        hosts = await self._secured(search.hosts, domain, context)
+        found = without_repetitions(search.hosts)
+        hosts = await self.secured(found, domain, context)
         if not hosts:
             return Decision(Verdict.DEFER, INSECURE, error_name="lookup")
         if hosts[0].ip_address in context.site.local_addresses:
@@ -77,17 +70,6 @@ class DNSLookup(Router):
                 return decision
         address.hosts = hosts
         return Decision(Verdict.ACCEPT)
-
-    async def _secured(
-        self, found: list[Host], domain: str, context: Context
-    ) -> list[Host]:
-        """Return the hosts to try: those that are as secure as the options want."""
-        hosts = without_repetitions(found)
-        if await _contains(self.dnssec_require_domains, domain, context):
-            return [host for host in hosts if host.secure]
-        if await _contains(self.dnssec_request_domains, domain, context):
-            return hosts
-        return [replace(host, secure=False) for host in hosts]
 
     async def _search(self, domain: str, context: Context) -> HostSearch:
         family = Family(
@@ -98,7 +80,7 @@ class DNSLookup(Router):
         assert context.site.resolver is not None
         answer: Answer = await context.site.resolver.query(domain, "MX")
         if answer.outcome is Outcome.AGAIN:
-            if not await _contains(self.mx_fail_domains, domain, context):
+            if not await is_in(self.mx_fail_domains, domain, context):
                 return HostSearch(Outcome.AGAIN, text=INCOMPLETE)
         elif answer.outcome is Outcome.NO_DOMAIN:
             return HostSearch(Outcome.NO_DOMAIN)
@@ -107,16 +89,12 @@ class DNSLookup(Router):
             if search.outcome is Outcome.NO_DATA and not search.text:
                 search.text = NO_HOSTS
             return search
-        if await _contains(self.mx_domains, domain, context):
+        if await is_in(self.mx_domains, domain, context):
             return HostSearch(Outcome.NO_DATA)
         search = await finder.by_address(domain)
         if search.outcome is Outcome.AGAIN:
             search.text = INCOMPLETE
         return search
-
-
-async def _contains(domains: SubjectList | None, domain: str, context: Context) -> bool:
-    return domains is not None and await domains.match(domain, context) is not None
 
 
 async def _is_on(template: ITemplate | None, context: Context) -> bool:

@@ -12,6 +12,7 @@ from mta.host import Host, Outcome
 from mta.options import Option, Source, split_list
 from mta.recipient import RoutedAddress
 from mta.routers.base import Decision, Router, Verdict, router
+from mta.routers.dnssec import DNSSECOptions
 from mta.routers.route_rules import (
     RouteList,
     RuleOptions,
@@ -45,7 +46,7 @@ class _WordType:
 
 
 @router("manualroute")
-class ManualRoute(Router):
+class ManualRoute(DNSSECOptions, Router):
     """Sends mail to hosts that the administrator names by domain."""
 
     host_all_ignored = Option(
@@ -142,6 +143,10 @@ class ManualRoute(Router):
                     continue
                 problem = f'lookup of host "{text}" failed in {self.name} router'
                 return _failed(self.host_find_failed, problem)
+            name = host_item(text).name
+            search.hosts = await self.secured(search.hosts, name, context)
+            if not search.hosts:
+                return self._insecure(text)
             own = next((h for h in search.hosts if finder.is_self(h)), None)
             if own is not None and hosts:
                 # This host and all behind it are less preferred than the others.
@@ -156,6 +161,10 @@ class ManualRoute(Router):
             return _failed(self.host_all_ignored, problem)
         address.hosts = without_repetitions(hosts)
         return Decision(Verdict.ACCEPT)
+
+    def _insecure(self, text: str) -> Decision:
+        problem = f'host lookup for "{text}" done insecurely in {self.name} router'
+        return Decision(Verdict.DEFER, problem, error_name="lookup")
 
 
 async def _search(finder: HostFinder, text: str, options: RuleOptions) -> HostSearch:

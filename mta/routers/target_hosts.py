@@ -76,7 +76,7 @@ class HostFinder:
         """
         literal = ip_literal(name)
         if literal:
-            answer = Answer(Outcome.FOUND, (literal,), True)
+            answer = Answer(Outcome.FOUND, (literal,))
         elif system == "only":
             answer = await self._resolver.system_addresses(name)
         else:
