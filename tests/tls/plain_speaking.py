@@ -7,7 +7,7 @@ that is no OCSP response.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
+from collections.abc import Sequence
 from typing import Any
 
 from tests.tls.proofs import Holder
@@ -15,10 +15,12 @@ from tests.tls.proofs import Holder
 _SET_VERSION_MAXIMUM = 124
 _SET_STATUS_CALLBACK = 63
 _SET_STATUS_RESPONSE = 71
+_ADD_ISSUER = 14
+_NO_ANSWER = 3
 _LIMIT = 1 << 16
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
 _POINTERS = (
-    "TLS_server_method SSL_CTX_new SSL_new BIO_new BIO_s_mem d2i_AutoPrivateKey "
+    "TLS_server_method SSL_CTX_new SSL_new BIO_new BIO_s_mem d2i_X509 d2i_AutoPrivateKey "
     "CRYPTO_malloc"
 )
 VERSIONS = {"TLS1.2": 0x303, "TLS1.3": 0x304}
@@ -41,9 +43,16 @@ def load() -> Any:
 
 
 class PlainServer:
-    """One handshake's server; octets go in and out as with pyOpenSSL's connections."""
+    """One handshake's server; ``staple`` is None for none, ``issuers`` go behind the
+    certificate."""
 
-    def __init__(self, holder: Holder, staple: bytes, version: str) -> None:
+    def __init__(
+        self,
+        holder: Holder,
+        staple: bytes | None,
+        version: str,
+        issuers: Sequence[Holder] = (),
+    ) -> None:
         self._ssl_library, self._crypto = load()
         self._staple = staple
         ssl, crypto = self._ssl_library, self._crypto
@@ -61,6 +70,12 @@ class PlainServer:
         )
         ssl.SSL_CTX_use_PrivateKey(self._context, private)
         crypto.EVP_PKEY_free(private)
+        for issuer in issuers:
+            octets = issuer.der
+            given = ctypes.c_char_p(octets)
+            length = ctypes.c_long(len(octets))
+            added = pointer(crypto.d2i_X509(None, ctypes.byref(given), length))
+            ssl.SSL_CTX_ctrl(self._context, _ADD_ISSUER, 0, added)
         self._callback = _CALLBACK(self._answer)
         ssl.SSL_CTX_callback_ctrl(self._context, _SET_STATUS_CALLBACK, self._callback)
         self._ssl = pointer(ssl.SSL_new(self._context))
@@ -71,6 +86,8 @@ class PlainServer:
         ssl.SSL_set_accept_state(self._ssl)
 
     def _answer(self, ssl: Any, _argument: Any) -> int:
+        if self._staple is None:
+            return _NO_ANSWER
         length = len(self._staple)
         octets = self._crypto.CRYPTO_malloc(ctypes.c_size_t(length or 1), b"", 0)
         ctypes.memmove(octets, self._staple, length)

@@ -163,6 +163,20 @@ class Authority:
         )
         return Holder(certificate, key)
 
+    def authority(self, subject: str) -> Authority:
+        """Return an authority that this one vouches for."""
+        made = Authority(subject, now=self.now)
+        made.holder.certificate = self._certificate(
+            made.subject,
+            made.key.public_key(),
+            self.now + 90 * DAY,
+            [
+                (x509.BasicConstraints(ca=True, path_length=None), True),
+                (_key_usage(authority=True), True),
+            ],
+        )
+        return made
+
     def delegate(
         self,
         *,
