@@ -29,9 +29,9 @@ from mta.tls.server_settings import UNAVAILABLE, TLSSettings
 if TYPE_CHECKING:
     from OpenSSL import SSL
 
-    from mta.tls.certificates import KeyPair
     from mta.tls.server import ServerTLS
     from mta.tls.server_contexts import ServerContexts
+    from mta.tls.staples import ProofFiles
 
 _NAME_SHOWN = 255
 _SHORTEST_PRIME = 1024
@@ -42,7 +42,7 @@ class ServerCertificates:
 
     Files are looked at again every few seconds.  Where changed ones cannot be used,
     what was loaded before is still served.  ``clock`` gives seconds since the epoch.
-    ``proof_path`` names the file of a proof that no option names; empty for none.
+    ``proofs`` keeps OCSP responses, if anybody does.
     """
 
     def __init__(
@@ -52,13 +52,13 @@ class ServerCertificates:
         host_name: str,
         logs: ILogs,
         clock: Callable[[], float],
-        proof_path: Callable[[KeyPair], str] | None = None,
+        proofs: ProofFiles | None = None,
     ) -> None:
         self.options = options
         self._host_name = host_name
         self._logs = logs
         self._clock = clock
-        self._proof_path = proof_path
+        self._proofs = proofs
         self._made: ServerContexts | None = None
 
     @property
@@ -79,7 +79,7 @@ class ServerCertificates:
                 host_name=self._host_name,
                 bits=self.options.openssl_options,
                 longest_prime=self.options.tls_dh_max_bits,
-                proof_path=self._proof_path,
+                proofs=self._proofs,
                 logs=self._logs,
                 clock=self._clock,
             )

@@ -17,7 +17,7 @@ from mta.tls.generation import Generation, load_generation
 from mta.tls.self_signed import SelfSigned, make_self_signed
 from mta.tls.server import server_context, staple
 from mta.tls.server_settings import UNAVAILABLE, TLSSettings
-from mta.tls.staples import StapleFile, staple_files
+from mta.tls.staples import ProofFiles, StapleFile, staple_files
 from mta.tls.trust import Trust, load_trust, trust_files
 from mta.tls.watched import Watched
 
@@ -52,9 +52,8 @@ class ServerContexts:
 
     Files are looked at again every few seconds.  Where changed ones cannot be used,
     what was loaded before is still served.  ``bits`` are OpenSSL's options,
-    ``longest_prime`` the most bits of a Diffie-Hellman prime.  ``proof_path`` names the
-    file of a proof that no option names, empty for none.  ``clock`` gives seconds
-    since the epoch.
+    ``longest_prime`` the most bits of a Diffie-Hellman prime, ``proofs`` who keeps
+    OCSP responses, if anybody does.  ``clock`` gives seconds since the epoch.
     """
 
     def __init__(
@@ -63,14 +62,14 @@ class ServerContexts:
         host_name: str,
         bits: int,
         longest_prime: int,
-        proof_path: Callable[[KeyPair], str] | None,
+        proofs: ProofFiles | None,
         logs: ILogs,
         clock: Callable[[], float],
     ) -> None:
         self._host_name = host_name
         self._bits = bits
         self._longest_prime = longest_prime
-        self._proof_path = proof_path
+        self._proofs = proofs
         self._logs = logs
         self._clock = clock
         self._generations: _Kept[tuple[str, str, str], Watched[Generation]] = _Kept()
@@ -152,13 +151,18 @@ class ServerContexts:
         if watched is not None:
             return watched
         certificates, keys, named = map(split_list, key)
-        files = staple_files(named)
+        used = files = staple_files(named)
+
+        def responses(pairs: Sequence[KeyPair], may_wait: bool) -> Sequence[StapleFile]:
+            nonlocal used
+            used = self._responses(pairs, files, may_wait)
+            return used
 
         def load(earlier: Generation | None) -> Generation:
             generation = load_generation(
                 certificates,
                 keys,
-                lambda pairs: self._responses(pairs, files),
+                lambda pairs: responses(pairs, earlier is not None),
                 earlier=earlier,
                 logs=self._logs,
                 clock=self._clock,
@@ -172,19 +176,20 @@ class ServerContexts:
             Watched(
                 load,
                 lambda: [*certificates, *keys],
-                awaited=[file.path for file in files],
+                awaited=lambda: [file.path for file in used],
                 name=f"certificate {settings.certificates}",
                 logs=self._logs,
             ),
         )
 
     def _responses(
-        self, pairs: Sequence[KeyPair], named: Sequence[StapleFile]
-    ) -> Sequence[StapleFile]:
+        self, pairs: Sequence[KeyPair], named: Sequence[StapleFile], may_wait: bool
+    ) -> list[StapleFile]:
         """Return the files of proofs: those that are named, or those kept for us."""
-        if named or self._proof_path is None:
-            return named
-        return [StapleFile(self._proof_path(pair)) for pair in pairs]
+        if self._proofs is None:
+            return list(named)
+        chains = [(pair.path, pair.chain) for pair in pairs]
+        return list(self._proofs.files_for(chains, named, may_wait=may_wait))
 
     def _trust(self, settings: TLSSettings, now: float) -> Trust | None:
         key = (settings.authorities, settings.revocations)

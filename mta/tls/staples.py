@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from cryptography import x509
 
@@ -29,10 +30,31 @@ _NOT_READ = Verdict(Finding.UNREADABLE)
 
 @dataclass(frozen=True, slots=True)
 class StapleFile:
-    """Where a response is, and in which form."""
+    """Where a response is, and in which form.
+
+    ``is_kept`` where somebody renews it, and tells what is wrong with it.
+    """
 
     path: str
     is_pem: bool = False
+    is_kept: bool = False
+
+
+class ProofFiles(Protocol):
+    """Who keeps responses for certificates."""
+
+    def files_for(
+        self,
+        chains: Sequence[tuple[str, Sequence[x509.Certificate]]],
+        named: Sequence[StapleFile],
+        *,
+        may_wait: bool,
+    ) -> Sequence[StapleFile]:
+        """Return the files of the responses for certificates that are to be served.
+
+        ``named`` are those that the configuration names.  Where ``may_wait`` is true
+        it may raise Awaited, and is asked again.
+        """
 
 
 def staple_files(items: Sequence[str]) -> list[StapleFile]:
@@ -97,6 +119,8 @@ class Staple:
             return
         response = der_of_pem(octets) if self.file.is_pem else octets
         verdict = self._judge(octets, response, now)
+        if self.file.is_kept:
+            verdict = _until_end(verdict, now)
         is_foreign = verdict.finding is Finding.FOREIGN
         if is_foreign and self._octets and now < self.verdict.changes_at:
             text = f"{verdict.reason}; the earlier one is kept"
@@ -127,7 +151,7 @@ class Staple:
 
     def _say(self, cause: object, text: str, *, alarm: bool) -> None:
         """Log a reason, once for each change of the file."""
-        if cause == self._logged:
+        if self.file.is_kept or cause == self._logged:
             return
         self._logged = cause
         (self._logs.panic if alarm else self._logs.main)(text)
@@ -240,6 +264,18 @@ def staples_for(
         clock=clock,
         lacking=lacking,
     )
+
+
+def _until_end(verdict: Verdict, now: float) -> Verdict:
+    """Return what a response is worth that others follow: nothing after its end.
+
+    Clocks that differ are allowed for where it is hard to have another in time.
+    """
+    if not verdict.is_good:
+        return verdict
+    if now >= verdict.effective_end:
+        return replace(verdict, finding=Finding.EXPIRED)
+    return replace(verdict, changes_at=min(verdict.changes_at, verdict.effective_end))
 
 
 def _must_staple(certificate: x509.Certificate) -> bool:

@@ -10,6 +10,7 @@ from mta.interfaces import ILogs
 from mta.tls.files import Marks, file_marks
 
 LOOK_AGAIN = 5.0
+_AWAITED_LOOK = 1.0
 
 T = TypeVar("T")
 
@@ -18,14 +19,18 @@ class Unfinished(TemporaryFailure):
     """Files do not fit together, as when some of them are not yet replaced."""
 
 
+class Awaited(TemporaryFailure):
+    """What belongs to the files is not there, but will be in a moment."""
+
+
 class Watched(Generic[T]):
     """Something made of several files, which are read together.
 
     Files are looked at every few seconds.  When one has changed all are read, and what
     they give takes the place of the earlier; where they are no use, the earlier one
     stays, and the panic log says so once for each change.  ``load`` is given the
-    earlier one and raises TemporaryFailure.  ``awaited`` are files that may mend what
-    is wrong, besides those that are read.  ``value`` is what was loaded last.
+    earlier one and raises TemporaryFailure.  ``awaited`` gives files that may mend
+    what is wrong, besides those that are read.  ``value`` is what was loaded last.
     """
 
     def __init__(
@@ -35,7 +40,7 @@ class Watched(Generic[T]):
         *,
         name: str,
         logs: ILogs,
-        awaited: Sequence[str] = (),
+        awaited: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._load = load
         self._files = files
@@ -67,6 +72,9 @@ class Watched(Generic[T]):
         try:
             loaded = self._load(value)
         except TemporaryFailure as error:
+            if value is not None and isinstance(error, Awaited):
+                self._look_at = now + _AWAITED_LOOK
+                return value
             self._failed(error, marks)
             if value is None:
                 raise
@@ -85,7 +93,7 @@ class Watched(Generic[T]):
     def _seen(self) -> Marks:
         marks = file_marks(self._files())
         if self._is_in_trouble and self.value is not None:
-            marks += file_marks(self._awaited)
+            marks += file_marks(self._awaited())
         return marks
 
     def _failed(self, error: TemporaryFailure, marks: Marks) -> None:
