@@ -6,6 +6,7 @@ import binascii
 import re
 
 from mta.errors import ExpansionError
+from mta.expand.certificate import subject_octets
 from mta.expand.headers import decode_words
 from mta.expand.octets import octets_of, text_from
 from mta.expand.registry import operator
@@ -17,8 +18,8 @@ _WORD_ROOM = 75 - len(_WORD_START) - len(_WORD_END)
 
 @operator("base64")
 def base64(text: str) -> str:
-    """The text in base64."""
-    return binascii.b2a_base64(octets_of(text), newline=False).decode("ascii")
+    """The text in base64; of a certificate its DER."""
+    return binascii.b2a_base64(subject_octets(text), newline=False).decode("ascii")
 
 
 @operator("str2b64")

@@ -5,8 +5,8 @@ The library of hashes is imported when one is used: it costs start-up time.
 
 from __future__ import annotations
 
+from mta.expand.certificate import CertificateText, subject_octets
 from mta.expand.hashing import numeric_hash, textual_hash
-from mta.expand.octets import octets_of
 from mta.expand.operators.text import integers
 from mta.expand.registry import operator
 
@@ -14,13 +14,16 @@ from mta.expand.registry import operator
 def _digest(algorithm: str, text: str) -> str:
     import hashlib  # noqa: PLC0415 - start-up time
 
-    return hashlib.new(algorithm, octets_of(text), usedforsecurity=False).hexdigest()
+    return hashlib.new(
+        algorithm, subject_octets(text), usedforsecurity=False
+    ).hexdigest()
 
 
 @operator("md5", taints=False)
 def md5(text: str) -> str:
-    """The MD5 hash in lower-case hexadecimal digits."""
-    return _digest("md5", text)
+    """The MD5 hash in lower-case hexadecimal digits; a certificate's in upper case."""
+    digest = _digest("md5", text)
+    return digest.upper() if isinstance(text, CertificateText) else digest
 
 
 @operator("sha1", taints=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mta.connection import TLSFacts
+from mta.expand.certificate import CertificateText
 from mta.expand.context import Context
 from mta.expand.registry import variable
 
@@ -37,6 +38,15 @@ class TLSVariable:
         return context.tls_out if is_out else context.connection.tls
 
 
+class TLSCertificate(TLSVariable):
+    """One certificate of a handshake, empty where there was none."""
+
+    def __call__(self, context: Context) -> str:
+        facts = self._facts(context)
+        certificate = None if facts is None else getattr(facts, self.fact)
+        return "" if certificate is None else CertificateText.of(certificate)
+
+
 _BITS = "The strength of the encryption in bits."
 _VERIFIED = "1 where the peer's certificate was verified, else 0."
 _CIPHER = "The cipher suite as Exim writes it."
@@ -45,6 +55,8 @@ _VERSION = "The version of TLS."
 _PEER_DN = "The distinguished name in the peer's certificate."
 _OCSP = "What came of stapling: 0 to 4."
 _SNI = "The server name that was asked for."
+_OUR_CERTIFICATE = "The certificate that we showed, for operators and ${certextract."
+_PEER_CERTIFICATE = "The peer's certificate, for operators and ${certextract."
 
 tls_in_bits = variable("tls_in_bits")(TLSVariable("in", "bits", _BITS))
 tls_in_certificate_verified = variable("tls_in_certificate_verified")(
@@ -58,6 +70,19 @@ tls_in_ver = variable("tls_in_ver")(TLSVariable("in", "version", _VERSION))
 tls_in_peerdn = variable("tls_in_peerdn")(TLSVariable("in", "peer_dn", _PEER_DN))
 tls_in_ocsp = variable("tls_in_ocsp")(TLSVariable("in", "ocsp", _OCSP))
 tls_in_sni = variable("tls_in_sni")(TLSVariable("in", "sni", _SNI))
+tls_in_ourcert = variable("tls_in_ourcert")(
+    TLSCertificate("in", "our_certificate", _OUR_CERTIFICATE)
+)
+tls_in_peercert = variable("tls_in_peercert")(
+    TLSCertificate("in", "peer_certificate", _PEER_CERTIFICATE)
+)
+
+
+@variable("tls_in_resumption")
+def tls_in_resumption(context: Context) -> str:
+    """How the session was resumed, as bits: always 0, since none ever is."""
+    return "0"
+
 
 tls_out_bits = variable("tls_out_bits")(TLSVariable("out", "bits", _BITS))
 tls_out_certificate_verified = variable("tls_out_certificate_verified")(
