@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
 from mta.acl.evaluate import ACLs
@@ -34,6 +35,8 @@ from mta.delivery.reports import Reports
 from mta.delivery.retry import Retry, RetryOptions
 from mta.delivery.retry_rules import parse_retry_rules
 from mta.delivery.routing import RouterChain
+from mta.delivery.tls_report_options import TLSReportOptions
+from mta.delivery.tls_results import TLSResults, keep_days, results_path
 from mta.delivery.verify import RoutingVerifier
 from mta.expand.command_runner import CommandRunner
 from mta.hints import Hints
@@ -54,6 +57,9 @@ from mta.reception.tls_options import TLSOptions
 from mta.spool.listing import QueueEntry
 from mta.spool.store import MessageStore
 
+if TYPE_CHECKING:
+    from mta.delivery.tls_reports import TLSReports
+
 THREADS = 10
 ServingFactory = ESMTPFactory | ServerBehindProxies
 F = TypeVar("F", bound=ESMTPFactory)
@@ -70,6 +76,7 @@ class Parts:
     policy: Policy
     acceptance: Acceptance
     threads: ThreadPool
+    tls_results: TLSResults | None = None
 
     def start(self) -> None:
         """Open the spool and begin to work.  Raises SpoolError."""
@@ -85,6 +92,8 @@ class Parts:
             await transport.close()
         await self.store.stop()
         self.hints.close()
+        if self.tls_results is not None:
+            self.tls_results.close()
         self.threads.stop()
         self.assembly.logs.close()
 
@@ -114,6 +123,7 @@ def build_parts(
         later=partial(reactor.callLater, 0),
     )
     hints = site.hints = assembly.hints()
+    results = site.tls_results = _build_tls_results(assembly)
     runner = _build_runner(assembly, store, hints, reactor, queue_interval)
     threads = ThreadPool(0, THREADS, "delivery")
     for router in configuration.routers.values():
@@ -123,7 +133,7 @@ def build_parts(
     requested = RequestedRuns(run=partial(_run_for, runner), logs=logs)
     policy = _build_policy(assembly, acls, reactor, requested.start)
     acceptance = build_acceptance(assembly, store, policy, accepted or runner.accepted)
-    return Parts(assembly, store, hints, runner, policy, acceptance, threads)
+    return Parts(assembly, store, hints, runner, policy, acceptance, threads, results)
 
 
 def build_acceptance(
@@ -221,6 +231,47 @@ async def _run_for(runner: QueueRunner, text: str) -> None:
         )
 
     await runner.run_once(RunRequest(flags=f"-R {text}", forced=True, match=matches))
+
+
+def _build_tls_results(assembly: Assembly) -> TLSResults | None:
+    options = assembly.configuration.main(TLSReportOptions)
+    days = keep_days(options.tls_results_keep)
+    if not days:
+        return None
+    return TLSResults(
+        results_path(assembly.spool), keep_days=days, report=assembly.logs.panic
+    )
+
+
+def build_tls_reports(parts: Parts, reactor: Any) -> TLSReports | None:
+    """Return the service that sends TLS reports; None where none are to be sent."""
+    assembly, results = parts.assembly, parts.tls_results
+    options = assembly.configuration.main(TLSReportOptions)
+    resolver = assembly.site.resolver
+    if not options.tls_rpt or results is None or resolver is None:
+        return None
+    # Start-up time: only a daemon that sends reports needs the web client.
+    from mta.delivery.tls_report_post import ReportPoster  # noqa: PLC0415
+    from mta.delivery.tls_report_sending import ReportSending  # noqa: PLC0415
+    from mta.delivery.tls_reports import TLSReports  # noqa: PLC0415
+
+    return TLSReports(
+        results=results,
+        sending=ReportSending(
+            store=parts.store,
+            accepted=parts.runner.accepted,
+            post=ReportPoster(reactor, resolver).post,
+            site=assembly.site,
+            logs=assembly.logs,
+        ),
+        resolver=resolver,
+        options=options,
+        site=assembly.site,
+        logs=assembly.logs,
+        clock=reactor,
+        locks=os.path.join(assembly.spool, "locks"),
+        in_thread=partial(deferToThreadPool, reactor, parts.threads),
+    )
 
 
 def _build_policy(

@@ -24,7 +24,13 @@ from mta.assembly import (
 )
 from mta.errors import ConfigurationError, MTAError
 from mta.options import parse_interval
-from mta.parts import build_certificates, build_factories, build_parts, make_places
+from mta.parts import (
+    build_certificates,
+    build_factories,
+    build_parts,
+    build_tls_reports,
+    make_places,
+)
 from mta.reactor_turns import serve_directly
 from mta.reception.listener import Listener, listening_places
 from mta.reception.options import ListenerOptions
@@ -132,6 +138,9 @@ class MTAService(MultiService):
             )
             self.listener.setServiceParent(self)  # type: ignore[no-untyped-call]
         self._parts.runner.setServiceParent(self)  # type: ignore[no-untyped-call]
+        reports = build_tls_reports(self._parts, reactor)
+        if reports is not None:
+            reports.setServiceParent(self)  # type: ignore[no-untyped-call]
 
     def privilegedStartService(self) -> None:
         """Open the ports, and make the spool for the user that twistd becomes."""

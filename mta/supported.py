@@ -19,6 +19,7 @@ from mta.config.known import (
 from mta.delivery.bounce_options import BounceOptions
 from mta.delivery.queue_options import QueueOptions
 from mta.delivery.retry import RetryOptions
+from mta.delivery.tls_report_options import TLSReportOptions
 from mta.expand.registry import Language
 from mta.interfaces import IRouter, ITransport
 from mta.log import ALL_SELECTORS
@@ -49,6 +50,7 @@ def all_groups() -> list[type[Configurable]]:
         QueueOptions,
         RetryOptions,
         BounceOptions,
+        TLSReportOptions,
     ]
 
 

@@ -12,11 +12,11 @@ from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from mta.address import AddressError, parse_address
+from mta.address import AddressError
 from mta.delivery.concurrency import run_all
 from mta.delivery.tls_report import Reporter, TLSReport, make_report
 from mta.delivery.tls_report_journal import ReportJournal
-from mta.delivery.tls_report_options import TLSReportOptions
+from mta.delivery.tls_report_options import TLSReportOptions, report_address
 from mta.delivery.tls_report_post import PostFailure
 from mta.delivery.tls_report_sending import ReportSending
 from mta.delivery.tls_report_targets import RECORD_NAME, ReportTarget, report_targets
@@ -152,14 +152,12 @@ class TLSReports(Service):
 
     async def _reporter(self) -> Reporter:
         site = self._site
-        text = (await self._options.tls_rpt_from.expand(Context(site))).strip()
+        text = await self._options.tls_rpt_from.expand(Context(site))
         try:
-            address = parse_address(text)
-            if not address.domain or not text.isascii():
-                raise AddressError("it needs a domain, and to be ASCII")
+            contact = report_address(text)
         except AddressError as error:
-            raise MTAError(f'tls_rpt_from: "{text}": {error}') from error
-        return Reporter(site.qualify_domain, site.primary_hostname, address.text)
+            raise MTAError(f"tls_rpt_from: {error}") from error
+        return Reporter(site.qualify_domain, site.primary_hostname, contact)
 
     async def _send_domain(self, run: _Run, name: str, domains: list[str]) -> None:
         answer = await self._resolver.query(f"{RECORD_NAME}.{name}", "TXT")

@@ -81,6 +81,16 @@ class TLSResult:
     last: float
 
 
+def keep_days(seconds: int) -> int:
+    """Return in how many whole days a time ends."""
+    return -(-seconds // DAY_SECONDS)
+
+
+def results_path(spool: str) -> str:
+    """Return the file of the history below a spool directory."""
+    return os.path.join(spool, "db", FILE_NAME)
+
+
 def day_of(moment: float) -> int:
     """Return the day of UTC that a time is in."""
     return int(moment // DAY_SECONDS)
