@@ -127,7 +127,7 @@ class ClientTLSSession:
         if self.policy.verify is Verify.NEVER:
             return "not asked for"
         verdict = self.verdict
-        for part in (verdict.chain, verdict.name, verdict.dane):
+        for part in (verdict.chain, verdict.name, verdict.dane, verdict.crl):
             if part.has_failed:
                 return part.reason
         if self.staple.is_revoked:
@@ -166,6 +166,8 @@ class ClientTLSSession:
         if self.verdict.name.has_failed and not remark:
             name = self.policy.name
             remark = f'{self.verdict.name.reason}: DN="{self._subject}" H="{name}"'
+        if self.verdict.crl.has_failed and not remark:
+            remark = f'{self.verdict.crl.reason}: DN="{self._subject}"'
         return f"SSL verify error: {remark}" if remark else ""
 
     def facts(self, connection: Any) -> TLSFacts:

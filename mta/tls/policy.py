@@ -41,7 +41,9 @@ class ClientTLSPolicy:
     ``certificate`` and ``private_key`` are files with our own, all empty for none.
     ``ciphers`` are in OpenSSL's notation, empty for its own choice.  ``protocols``
     are offered by ALPN; with ``protocol_is_required`` the server must choose one.
-    Equal policies may share a connection.
+    With ``fetches_lists`` a certificate is looked for in the revocation lists that it
+    names, where nothing else says whether it is revoked.  Equal policies may share a
+    connection.
     """
 
     start: Start = Start.OFFERED
@@ -56,6 +58,7 @@ class ClientTLSPolicy:
     ciphers: str = ""
     protocols: tuple[str, ...] = ()
     protocol_is_required: bool = False
+    fetches_lists: bool = False
 
     @property
     def allows_clear_text(self) -> bool:

@@ -22,6 +22,7 @@ from mta.smtp.client_transaction import Envelope
 from mta.transports.base import Batch, Prepared, Transport, transport
 from mta.transports.host_lock import HostLock
 from mta.transports.smtp_connections import Connections
+from mta.transports.smtp_crl import FetchedLists, fetched_lists
 from mta.transports.smtp_delivery import HostTour
 from mta.transports.smtp_hosts import (
     find_hosts,
@@ -138,7 +139,9 @@ class SMTPTransport(ClientTLSOptions, Transport):
 
     _reactor: Any = None
     _connections: Connections | None = None
+    _lists: FetchedLists | None = None
     _opener: Opener | None = None
+    _thread_pool: Any = None
     _limits: TimeLimits | None = None
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
@@ -149,12 +152,15 @@ class SMTPTransport(ClientTLSOptions, Transport):
     def attach(self, *, reactor: Any, thread_pool: Any) -> None:
         """Take the reactor to connect with."""
         self._reactor = reactor
+        self._thread_pool = thread_pool
         self._connections = Connections(reactor)
         self._known_settings: dict[Host, HostSettings] = {}
         self._is_constant = depends_on_nothing(self)
 
     async def close(self) -> None:
-        """Close the connections that wait for another message."""
+        """Close the connections that wait for another message; fetch nothing more."""
+        if self._lists is not None:
+            self._lists.close()
         if self._connections is not None:
             await self._connections.close()
 
@@ -230,7 +236,9 @@ class SMTPTransport(ClientTLSOptions, Transport):
         context = batch.context
         assert self._connections is not None, "attach was not called"
         if self._opener is None:
-            self._opener = Opener(self._reactor)
+            if self.tls_crl_fetch:
+                self._lists = fetched_lists(self._reactor, self._thread_pool, context)
+            self._opener = Opener(self._reactor, self._lists)
         sending = Sending(
             prepare=await self._preparation(batch),
             envelope=self._envelope(batch),

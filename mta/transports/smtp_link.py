@@ -12,6 +12,7 @@ from mta.proxy.result import Endpoint, plain
 from mta.tls.policy import ClientTLSPolicy, Start, Verify
 from mta.tls.verdict import TLSVerdict, unmet
 from mta.transports.smtp_connections import NOTHING_PROVED, Link
+from mta.transports.smtp_crl import FetchedLists
 from mta.transports.smtp_problems import (
     TLS_FAILURE,
     TLS_REQUIRED,
@@ -25,6 +26,7 @@ from mta.transports.smtp_proxy import Announcement
 if TYPE_CHECKING:
     from mta.smtp.client import SMTPClient
     from mta.smtp.client_failure import TimeLimits
+    from mta.tls.client import ClientTLSSession
 
 
 class HostProblem(Exception):
@@ -103,7 +105,7 @@ class HostSettings:
 class Opener:
     """Opens connections for one transport instance."""
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, lists: FetchedLists | None = None) -> None:
         # Start-up time: these load OpenSSL, and only who delivers needs them.
         from mta.smtp import client_connect  # noqa: PLC0415
         from mta.tls import client  # noqa: PLC0415
@@ -111,6 +113,7 @@ class Opener:
         self._reactor = reactor
         self._connect = client_connect.connect
         self._tls = client.ClientTLS()
+        self._lists = lists
 
     async def open(self, settings: HostSettings, limits: TimeLimits) -> Link:
         """Return a connection on which a transaction may begin; raise HostProblem."""
@@ -213,12 +216,21 @@ class Opener:
             kind = StapleUnreadable if session.may_try_without_staple else HostProblem
             raise kind(problem, verdict) from failure
         link.tls = session.facts(link.client.tls_connection)
+        await self._look_in_lists(session, link)
         link.verdict = _about(session.verdict, link, settings)
         if session.is_refused:
             link.client.abort()
             problem = tls_problem(f"TLS session: {session.refusal_text}")
             raise HostProblem(problem, link.verdict)
         link.remarks = [f"{settings.remark_start} {one}" for one in session.remarks]
+
+    async def _look_in_lists(self, session: ClientTLSSession, link: Link) -> None:
+        if self._lists is None or link.tls is None:
+            return
+        check = await self._lists.check(session, link.client.tls_connection)
+        if check.asked:
+            session.verdict = session.verdict.having(crl=check)
+            link.tls.verified = not session.problem
 
 
 def _about(verdict: TLSVerdict, link: Link, settings: HostSettings) -> TLSVerdict:

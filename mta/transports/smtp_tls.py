@@ -46,6 +46,11 @@ class ClientTLSOptions(Configurable):
     tls_crl = Option(
         Expanded, None, "Revocation lists for every certificate: a file or a directory."
     )
+    tls_crl_fetch = Option(
+        Boolean,
+        "false",
+        "Fetch the revocation lists that certificates without OCSP name, and keep them.",
+    )
     tls_privatekey = Option(
         Expanded, None, "File with its key; by default the certificate's file."
     )
@@ -145,6 +150,7 @@ async def tls_policy(
         ),
         _protocols(await expanded(options.tls_alpn, context)),
         await matches(options.hosts_require_alpn, host, context),
+        fetches_lists=options.tls_crl_fetch,
     )
 
 
