@@ -6,6 +6,8 @@ from mta.connection import Connection
 from mta.expand.variables.connection import sender_fullhost
 from mta.interfaces import ILogs
 
+_SPACE = "\\040"
+
 
 def host_and_ident(connection: Connection, logs: ILogs) -> str:
     """Return ``H=name [ip]:port I=[ip]:port U=ident``, as far as it is known."""
@@ -32,7 +34,9 @@ def tls_fields(connection: Connection, logs: ILogs) -> str:
     if logs.selects("tls_certificate_verified") and tls.cipher:
         text += f" CV={'yes' if tls.verified else 'no'}"
     if logs.selects("tls_peerdn") and tls.peer_dn:
-        text += f' DN="{tls.peer_dn}"'
+        escaped = tls.peer_dn.replace("\\", "\\\\").replace('"', '\\"')
+        text += f' DN="{escaped}"'
     if logs.selects("tls_sni") and tls.sni:
-        text += f" SNI={tls.sni}"
+        # The client chose it, and must not write fields of its own.
+        text += f" SNI={tls.sni.replace(' ', _SPACE)}"
     return text

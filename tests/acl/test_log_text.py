@@ -61,3 +61,13 @@ class TLSTests(SynchronousTestCase):
         )
         self.assertEqual("", tls_fields(Connection(tls=facts), MemoryLogs(())))
         self.assertEqual("", tls_fields(Connection(), logs))
+
+    def test_hostile_tls(self) -> None:
+        """What a client chose cannot look like fields of ours."""
+        facts = TLSFacts("TLS1.3", "", sni="a CV=yes", peer_dn='/CN=a" CV=yes X="\\')
+        logs = MemoryLogs(("tls_peerdn", "tls_sni"))
+
+        self.assertEqual(
+            r' DN="/CN=a\" CV=yes X=\"\\" SNI=a\040CV=yes',
+            tls_fields(Connection(tls=facts), logs),
+        )
