@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -44,7 +44,8 @@ class Host:
     """A candidate to try.
 
     ``port`` is None where the transport's own port applies.  ``preference`` is the
-    MX preference, -1 for a host that came from no MX record.
+    MX preference, -1 for a host that came from no MX record.  ``mail_domain`` is the
+    domain whose MX record names it: hosts are the same whoever names them.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Host:
     port: int | None = None
     preference: int = -1
     secure: bool = False
+    mail_domain: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} [{self.ip_address}]"

@@ -85,7 +85,7 @@ class DNSLookup(DNSSECOptions, Router):
         elif answer.outcome is Outcome.NO_DOMAIN:
             return HostSearch(Outcome.NO_DOMAIN)
         elif answer.outcome is Outcome.FOUND:
-            search = await finder.by_mx(answer)
+            search = await finder.by_mx(domain, answer)
             if search.outcome is Outcome.NO_DATA and not search.text:
                 search.text = NO_HOSTS
             return search

@@ -67,12 +67,14 @@ class HostFinder:
         port: int | None = None,
         preference: int = -1,
         secure: bool = True,
+        mail_domain: str = "",
         system: str = "no",
     ) -> HostSearch:
         """Return one host per IP address of a name.
 
-        ``system`` says whether the operating system is asked: ``no``, ``only``, or
-        ``after`` the DNS did not know the name.
+        ``mail_domain`` is the domain whose MX record has the name.  ``system`` says
+        whether the operating system is asked: ``no``, ``only``, or ``after`` the DNS
+        did not know the name.
         """
         literal = ip_literal(name)
         if literal:
@@ -92,7 +94,7 @@ class HostFinder:
         secure = secure and answer.secure
         search = HostSearch(Outcome.FOUND)
         for ip_address in self._ordered(answer.records):
-            host = Host(name, ip_address, port, preference, secure)
+            host = Host(name, ip_address, port, preference, secure, mail_domain)
             if await self.is_ignored(host):
                 search.ignored = True
             else:
@@ -101,8 +103,10 @@ class HostFinder:
             search.outcome = Outcome.NO_DATA
         return search
 
-    async def by_mx(self, answer: Answer, *, port: int | None = None) -> HostSearch:
-        """Return the hosts of MX records, most preferred first.
+    async def by_mx(
+        self, domain: str, answer: Answer, *, port: int | None = None
+    ) -> HostSearch:
+        """Return the hosts of a domain's MX records, most preferred first.
 
         Equal preferences are in random order.  Hosts at or above the preference of
         this host are left out, unless it is itself most preferred.
@@ -119,7 +123,11 @@ class HostFinder:
             if ip_literal(name):
                 continue
             found = await self.by_address(
-                name, port=port, preference=preference, secure=answer.secure
+                name,
+                port=port,
+                preference=preference,
+                secure=answer.secure,
+                mail_domain=domain,
             )
             search.ignored |= found.ignored
             search.hosts += found.hosts
@@ -137,7 +145,7 @@ class HostFinder:
         answer = await self._resolver.query(domain, "MX")
         if not answer.records:
             return HostSearch.failed(answer)
-        return await self.by_mx(answer, port=port)
+        return await self.by_mx(domain, answer, port=port)
 
     def _cut_at_self(self, search: HostSearch, lowest: int) -> None:
         own = [h.preference for h in search.hosts if self.is_self(h)]

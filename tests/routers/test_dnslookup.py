@@ -54,6 +54,20 @@ class MailExchangerTests(DNSTestCase):
         self.assertEqual(self.hosts(), ["2001:db8::12", "192.0.2.12", "192.0.2.11"])
         self.assertEqual([h.preference for h in self.last.hosts], [10, 10, 20])
 
+    def test_mail_domain(self) -> None:
+        """A host tells whose MX record names it, and is the same for all domains."""
+        self.have("x.test", MX=[(10, "a.test")])
+        self.have("y.test", MX=[(10, "a.test")])
+
+        self.hosts("x.test")
+        [host] = self.last.hosts
+        self.hosts("y.test")
+
+        self.assertEqual(host.mail_domain, "x.test")
+        self.assertEqual(self.last.hosts[0].mail_domain, "y.test")
+        self.assertEqual(self.last.hosts, [host])
+        self.assertEqual(self.names(), ["a.test"])
+
     def test_spread(self) -> None:
         """Hosts with the same number come in random order."""
         self.have("x.test", MX=[(10, "a.test"), (10, "c.test"), (5, "b.test")])
@@ -178,6 +192,12 @@ class SelfTests(DNSTestCase):
 
 class AddressRecordTests(DNSTestCase):
     """Domains without MX records."""
+
+    def test_mail_domain(self) -> None:
+        """No MX record names such a host."""
+        self.hosts("a.test")
+
+        self.assertEqual(self.last.hosts[0].mail_domain, "")
 
     def test_fall_back(self) -> None:
         """The domain is its own mail host."""
