@@ -154,19 +154,17 @@ class ClientTLSSession:
         return ""
 
     @property
-    def remarks(self) -> list[str]:
-        """What is worth a line in the log, though the session goes on."""
-        return [text for text in (self._verify_remark, self.staple.log_text) if text]
-
-    @property
-    def _verify_remark(self) -> str:
+    def verify_remark(self) -> str:
+        """What is wrong with the certificate, though the session goes on."""
         if self.policy.verify is Verify.NEVER:
             return ""
         remark = self._chain_remark
-        if self.verdict.name.has_failed and not remark:
+        if self.verdict.chain.has_failed:
+            remark = remark or self.verdict.chain.reason
+        elif self.verdict.name.has_failed:
             name = self.policy.name
             remark = f'{self.verdict.name.reason}: DN="{self._subject}" H="{name}"'
-        if self.verdict.crl.has_failed and not remark:
+        elif self.verdict.crl.has_failed:
             remark = f'{self.verdict.crl.reason}: DN="{self._subject}"'
         return f"SSL verify error: {remark}" if remark else ""
 

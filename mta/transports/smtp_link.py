@@ -92,11 +92,6 @@ class HostSettings:
         policy = self.policy
         return policy.start is Start.OFFERED and policy.verify is Verify.REQUIRE
 
-    @property
-    def remark_start(self) -> str:
-        """What stands before remarks about the host in the log."""
-        return f"[{self.host.ip_address}] {self.host.name}"
-
     def in_clear(self) -> HostSettings:
         """Return the same without TLS."""
         return replace(self, policy=ClientTLSPolicy(Start.NEVER, Verify.NEVER))
@@ -128,9 +123,10 @@ class Opener:
         link.verdict = link.verdict.having(ocsp=verdict.ocsp)
         if link.tls is not None:
             link.tls.ocsp, link.tls.staple = 3, "unreadable"
+        host = settings.host
         link.remarks.append(
-            f"{settings.remark_start} Received TLS cert status response, parse error: "
-            "it is not asked for again"
+            f"[{host.ip_address}] {host.name} Received TLS cert status response, "
+            "parse error: it is not asked for again"
         )
         return link
 
@@ -222,7 +218,13 @@ class Opener:
             link.client.abort()
             problem = tls_problem(f"TLS session: {session.refusal_text}")
             raise HostProblem(problem, link.verdict)
-        link.remarks = [f"{settings.remark_start} {one}" for one in session.remarks]
+        host = settings.host
+        if session.verify_remark:
+            link.remarks.append(f"[{host.ip_address}] {session.verify_remark}")
+        if session.staple.log_text:
+            link.remarks.append(
+                f"[{host.ip_address}] {host.name} {session.staple.log_text}"
+            )
 
     async def _look_in_lists(self, session: ClientTLSSession, link: Link) -> None:
         if self._lists is None or link.tls is None:
