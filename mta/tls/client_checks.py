@@ -63,6 +63,7 @@ def check(presented: Presented, policy: ClientTLSPolicy) -> TLSVerdict:
         name=_name(presented, policy),
         ocsp=staple_check(presented.staple, policy),
         crl=_lists(presented, policy),
+        sts=_published(presented, policy),
     )
 
 
@@ -78,6 +79,9 @@ def refused(reason: str, presented: Presented, policy: ClientTLSPolicy) -> TLSVe
         verdict = verdict.having(
             chain=_chain(presented, policy), crl=_lists(presented, policy)
         )
+    if policy.sts is not None:
+        problem = presented.chain_problem or reason
+        verdict = verdict.having(sts=unmet(problem, required=policy.sts.is_enforced))
     return verdict
 
 
@@ -143,3 +147,25 @@ def _lists(presented: Presented, policy: ClientTLSPolicy) -> Check:
     if presented.chain_problem:
         return absent("the chain is not verified", required=required)
     return met(required=required)
+
+
+def _published(presented: Presented, policy: ClientTLSPolicy) -> Check:
+    """Return whether a certificate is what an MTA-STS policy wants.
+
+    RFC 8461, section 4.2: the common name does not count.
+    """
+    demand = policy.sts
+    if demand is None:
+        return UNASKED
+    chain = _chain(presented, policy)
+    if chain.met is not True:
+        return unmet(chain.reason or "nobody looked at it", required=demand.is_enforced)
+    certificate = presented.certificate
+    assert certificate is not None, "_chain has seen it"
+    if is_for(certificate, demand.name, by_subject=False):
+        return met(required=demand.is_enforced)
+    return unmet(
+        "certificate name mismatch",
+        required=demand.is_enforced,
+        result_type="certificate-host-mismatch",
+    )

@@ -32,6 +32,17 @@ class Staple(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class STSDemand:
+    """What an MTA-STS policy wants of a host: a certificate for its MX name.
+
+    Where it is not enforced it only matters whether there is one.
+    """
+
+    name: str
+    is_enforced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ClientTLSPolicy:
     """How one connection is to be secured.
 
@@ -42,8 +53,8 @@ class ClientTLSPolicy:
     ``ciphers`` are in OpenSSL's notation, empty for its own choice.  ``protocols``
     are offered by ALPN; with ``protocol_is_required`` the server must choose one.
     With ``fetches_lists`` a certificate is looked for in the revocation lists that it
-    names, where nothing else says whether it is revoked.  Equal policies may share a
-    connection.
+    names, where nothing else says whether it is revoked.  ``sts`` is what the MTA-STS
+    policy of a domain adds to all that.  Equal policies may share a connection.
     """
 
     start: Start = Start.OFFERED
@@ -59,6 +70,7 @@ class ClientTLSPolicy:
     protocols: tuple[str, ...] = ()
     protocol_is_required: bool = False
     fetches_lists: bool = False
+    sts: STSDemand | None = None
 
     @property
     def allows_clear_text(self) -> bool:
