@@ -32,6 +32,7 @@ from mta.transports.smtp_link import HostSettings, Opener
 from mta.transports.smtp_problems import Problem, Scope
 from mta.transports.smtp_progress import Progress
 from mta.transports.smtp_proxy import ProxyVersion
+from mta.transports.smtp_requiretls import Secrecy
 from mta.transports.smtp_sending import Sending
 from mta.transports.smtp_settings import PORTS, depends_on_nothing, settings_for
 from mta.transports.smtp_tls import ClientTLSOptions
@@ -201,6 +202,7 @@ class SMTPTransport(ClientTLSOptions, Transport):
         await tour.run(hosts, problems)
         if progress.pending:
             await self._fall_back(batch, progress, tour)
+        tour.sending.secrecy.settle(progress)
 
     async def _fall_back(
         self, batch: Batch, progress: Progress, tour: HostTour
@@ -247,6 +249,7 @@ class SMTPTransport(ClientTLSOptions, Transport):
             opener=self._opener,
             lock=lambda settings: self._lock(settings, context),
             time=self._time_limits(),
+            secrecy=Secrecy.of(batch.message, batch.return_path),
             messages=self.connection_max_messages,
             recipients=await self.max_rcpt.value(context),
             multi_domain=await self.multi_domain.value(context),
@@ -304,6 +307,7 @@ class SMTPTransport(ClientTLSOptions, Transport):
             dsn_return=message.dsn_return,
             envelope_id=message.envelope_id,
             ignore_quota=self.lmtp_ignore_quota,
+            requiretls=message.requiretls,
         )
 
     def _lock(self, settings: HostSettings, context: Context) -> HostLock | None:

@@ -34,6 +34,7 @@ class HostTour:
         ``problems`` are those of hosts whose addresses were not found.
         """
         progress = self.progress
+        self.sending.secrecy.hosts += len(hosts) + len(problems)
         skipped: list[HostSettings] = []
         busy = await self._try(hosts, skipped)
         all_skipped = bool(skipped) and len(skipped) == len(hosts)

@@ -116,10 +116,16 @@ class Progress:
         if id(address) in self.awaiting:
             self.awaiting[id(address)].retry_key = key
 
-    def refuse(self, problem: Problem, settings: HostSettings | None = None) -> None:
+    def refuse(
+        self,
+        problem: Problem,
+        settings: HostSettings | None = None,
+        fields: Sequence[str] = (),
+    ) -> None:
         """Settle every address that is left with one problem."""
+        made = self.outcomes.undelivered
         for address in list(self.pending):
-            self._settle(address, self.outcomes.undelivered(address, problem, settings))
+            self._settle(address, made(address, problem, settings, fields))
 
     def log(self, text: str) -> None:
         """Write a line to the main log."""

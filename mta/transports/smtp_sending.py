@@ -24,6 +24,7 @@ from mta.transports.smtp_connections import (
 from mta.transports.smtp_link import HostProblem, HostSettings, Opener, is_tls_failure
 from mta.transports.smtp_problems import UTF8_FORWARD, Problem, Scope
 from mta.transports.smtp_progress import Progress
+from mta.transports.smtp_requiretls import Secrecy
 
 if TYPE_CHECKING:
     from mta.smtp.client_failure import SessionFailure, TimeLimits
@@ -44,7 +45,8 @@ class Sending:
 
     ``prepare`` gives the content for the host that was connected to.  ``messages`` is how many a connection may carry, ``recipients`` how many a
     transaction; 0 for any number.  ``lock`` gives the lock of a host that takes a
-    single connection, None where it is held.
+    single connection, None where it is held.  ``secrecy`` is what the message itself
+    asks of TLS.
     """
 
     prepare: Callable[[], Awaitable[Prepared]]
@@ -54,6 +56,7 @@ class Sending:
     opener: Opener
     lock: Callable[[HostSettings], HostLock | None]
     time: TimeLimits
+    secrecy: Secrecy
     messages: int = 500
     recipients: int = 100
     multi_domain: bool = True
@@ -61,13 +64,21 @@ class Sending:
 
     async def bring(self, progress: Progress, settings: HostSettings) -> None:
         """Bring what is pending to a host; raise HostBusy."""
+        try:
+            demanded = self.secrecy.demanded(settings)
+        except HostProblem as failure:
+            progress.host_failed(settings, failure.problem)
+            return
+        await self._bring(progress, demanded)
+
+    async def _bring(self, progress: Progress, settings: HostSettings) -> None:
         fresh = False
         failed: HostProblem | None = None
         for _ in range(ATTEMPTS_LIMIT + len(progress.pending)):
             try:
                 link = await self._connection(settings, fresh=fresh)
             except HostProblem as failure:
-                problem = failure.problem
+                problem = self.secrecy.problem(failure, settings)
                 if not (is_tls_failure(problem) and settings.may_go_clear):
                     progress.host_failed(settings, problem, failure.verdict)
                     return
@@ -123,6 +134,11 @@ class Sending:
         self, link: Link, progress: Progress, settings: HostSettings
     ) -> bool:
         """Send what is pending; return whether another connection is needed."""
+        problem = self.secrecy.shortcoming(link, settings)
+        if problem is not None:
+            self.connections.give_back(link)
+            progress.host_failed(settings, problem, link.verdict)
+            return False
         if link.tls is None and settings.is_secrecy_hoped_for:
             progress.log(
                 f"TLS could not be begun: delivering unencrypted to H={settings.host} "
