@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from zope.interface import implementer
 
 from mta.connection import TLSFacts
+from mta.taint import Tainted
 from mta.tls.certificates import subject_of
 from mta.tls.client_checks import Presented, check, refused
 from mta.tls.client_context import ClientContexts
@@ -195,7 +196,7 @@ class ClientTLSSession:
             cipher_std=standard_cipher_name(cipher),
             bits=bits,
             sni=self.policy.server_name,
-            peer_dn=self._subject,
+            peer_dn=Tainted(self._subject),
             verified=not self.problem,
             ocsp=self.staple.number,
             staple=self.staple.word,
@@ -229,10 +230,10 @@ class ClientTLSSession:
 
 
 def _shown_subject(certificate: Callable[[], x509.Certificate]) -> str:
-    # Nothing in a certificate may raise out of OpenSSL's callback.
     try:
         return subject_of(certificate())
-    except ValueError:
+    except Exception:
+        # Nothing in a certificate may raise out of OpenSSL's callback.
         return "(unreadable)"
 
 

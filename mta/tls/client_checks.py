@@ -39,7 +39,11 @@ class Presented:
     @cached_property
     def certificate(self) -> x509.Certificate | None:
         """The server's own certificate; raises ValueError where it is unreadable."""
-        found = self._connection.get_peer_certificate(as_cryptography=True)
+        try:
+            found = self._connection.get_peer_certificate(as_cryptography=True)
+        except Exception as error:
+            # The library has many names for what a peer can send.
+            raise ValueError("unreadable certificate") from error
         assert found is None or isinstance(found, x509.Certificate)
         return found
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
 from mta.connection import TLSFacts
 from mta.errors import TemporaryFailure
 from mta.tls.client import ClientTLS, ClientTLSSession, standard_cipher_name
-from mta.tls.policy import ClientTLSPolicy, Verify
+from mta.tls.client_context import ClientContexts
+from mta.tls.policy import ClientTLSPolicy, Staple, Verify
+from tests.tls.proofs import SHA256, Authority, Holder
 
 AUTHORITY = trustme.CA()
 STRANGER = trustme.CA()
@@ -195,3 +200,192 @@ class TrustTests(HandshakeCase):
         self.tls.session(ClientTLSPolicy())
 
         self.assertEqual(len(self.tls._contexts), 2)
+
+
+class DemandTests(HandshakeCase):
+    """What else a policy asks of a session, and what it shows to the server."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.now = datetime.now(UTC)
+        self.authority = Authority(now=self.now)
+        self.ours = self.authority.issue("me.example")
+
+    def file(self, octets: bytes) -> str:
+        """Return the path of a new file."""
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(octets)
+        return path
+
+    def server(self, host: Holder | None = None) -> SSL.Context:
+        """Return a context with a certificate of this authority."""
+        host = host or self.authority.issue()
+        context = SSL.Context(SSL.TLS_SERVER_METHOD)
+        context.use_certificate(host.certificate)
+        context.use_privatekey(host.key)
+        return context
+
+    def meet(
+        self, context: SSL.Context, **facts: Any
+    ) -> tuple[ClientTLSSession, TLSFacts, SSL.Connection]:
+        """Return a session with a server, what it shows, and the server's end."""
+        facts.setdefault("certificates", self.file(self.authority.holder.pem))
+        session = self.tls.session(ClientTLSPolicy(name="mx.example", **facts))
+        connection = session.clientConnectionForTLS(None)
+        server = SSL.Connection(context, None)
+        server.set_accept_state()
+        shake_hands(connection, server)
+        return session, session.facts(connection), server
+
+    def test_certificate(self) -> None:
+        """A server that asks is shown our certificate; the facts have it, too."""
+        context = self.server()
+        context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+
+        _, facts, server = self.meet(
+            context,
+            certificate=self.file(self.ours.pem),
+            private_key=self.file(self.ours.key_pem),
+        )
+
+        shown = server.get_peer_certificate(as_cryptography=True)
+        self.assertEqual(shown, self.ours.certificate)
+        self.assertEqual(facts.our_certificate, self.ours.certificate)
+
+    def test_one_file(self) -> None:
+        """Certificate and key may be in one file."""
+        context = self.server()
+        context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+
+        _, _, server = self.meet(
+            context, certificate=self.file(self.ours.pem + self.ours.key_pem)
+        )
+
+        self.assertIsNotNone(server.get_peer_certificate())
+
+    def test_no_certificate(self) -> None:
+        """Without one nothing is shown."""
+        context = self.server()
+        context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+
+        _, facts, server = self.meet(context)
+
+        self.assertIsNone(server.get_peer_certificate())
+        self.assertIsNone(facts.our_certificate)
+
+    def test_ciphers(self) -> None:
+        """The ciphers named are the ones that are used."""
+        older = self.server()
+        older.set_max_proto_version(SSL.TLS1_2_VERSION)
+        for context, cipher in (
+            (older, "ECDHE-ECDSA-AES128-GCM-SHA256"),
+            (self.server(), "TLS_AES_128_GCM_SHA256"),
+        ):
+            facts = self.meet(context, ciphers=cipher)[1]
+            self.assertEqual(facts.cipher.split(":")[1], cipher)
+
+    def test_newer_ciphers_alone(self) -> None:
+        """Names of TLS 1.3 alone leave no way to TLS 1.2."""
+        older = self.server()
+        older.set_max_proto_version(SSL.TLS1_2_VERSION)
+
+        self.assertRaises(SSL.Error, self.meet, older, ciphers="TLS_AES_128_GCM_SHA256")
+
+    def test_protocol(self) -> None:
+        """ALPN offers protocols; a server that must choose one and does not is refused."""
+        choosing, silent = self.server(), self.server()
+        choosing.set_alpn_select_callback(lambda _, offered: offered[-1])
+
+        for context, refused in ((choosing, False), (silent, True)):
+            session, _, server = self.meet(
+                context, protocols=("a", "smtp"), protocol_is_required=True
+            )
+            chosen = server.get_alpn_proto_negotiated()
+            self.assertEqual(chosen, b"" if refused else b"smtp")
+            self.assertIs(session.is_refused, refused)
+
+    def revocations(self, *holders: Holder) -> str:
+        """Return a file with a list of what the authority revoked."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.authority.subject)
+            .last_update(self.now - timedelta(hours=1))
+            .next_update(self.now + timedelta(hours=1))
+        )
+        for holder in holders:
+            revoked = (
+                x509.RevokedCertificateBuilder()
+                .serial_number(holder.certificate.serial_number)
+                .revocation_date(self.now - timedelta(hours=1))
+            )
+            builder = builder.add_revoked_certificate(revoked.build())
+        made = builder.sign(self.authority.key, SHA256)
+        return self.file(made.public_bytes(Encoding.PEM))
+
+    def test_revocation_list(self) -> None:
+        """A certificate in a list is not verified; one that is not in it is."""
+        host = self.authority.issue()
+        for revoked, problem in (
+            ([host], "certificate revoked"),
+            ([self.ours], ""),
+        ):
+            crl = self.revocations(*revoked)
+            session, facts, _ = self.meet(self.server(host), crl=crl)
+
+            self.assertEqual(session.problem, problem)
+            self.assertIs(facts.verified, not problem)
+            self.assertIs(session.verdict.crl.met, not problem)
+
+    def test_revocation_list_and_demand(self) -> None:
+        """One in a list ends a session that must be verified."""
+        host = self.authority.issue()
+        crl = self.revocations(host)
+
+        self.assertRaises(
+            SSL.Error, self.meet, self.server(host), crl=crl, verify=Verify.REQUIRE
+        )
+
+    def test_list_of_others(self) -> None:
+        """With lists, a certificate that none of them covers is not verified."""
+        stranger = Authority("Stranger", now=self.now)
+        host = stranger.issue()
+        trusted = self.file(stranger.holder.pem)
+
+        session, _, _ = self.meet(
+            self.server(host), crl=self.revocations(), certificates=trusted
+        )
+
+        self.assertEqual(session.problem, "unable to get certificate CRL")
+
+
+class CallbackTests(HandshakeCase):
+    """Nothing that OpenSSL calls may raise."""
+
+    def test_staple(self) -> None:
+        """A fault of ours in judging is a staple that proves nothing."""
+        for staple, goes_on in ((Staple.REQUEST, True), (Staple.REQUIRE, False)):
+            session = self.session(staple=staple)
+
+            self.assertIs(session.status_came(None, b"staple"), goes_on)  # type: ignore[arg-type]
+            self.assertEqual(session.staple.number, 3)
+
+    def test_stranger_to_sessions(self) -> None:
+        """A connection without a session goes nowhere."""
+        contexts: list[Any] = []
+        self.patch(ClientContexts, "__init__", lambda _, came: contexts.append(came))
+        ClientTLS()
+
+        self.assertIs(contexts[0](object(), b"", None), False)
+
+    def test_certificate(self) -> None:
+        """A certificate that cannot be read is told as such."""
+
+        class Broken:
+            def to_cryptography(self) -> None:
+                raise x509.InvalidVersion("7", 7)
+
+        session = self.session(verify=Verify.TRY)
+
+        self.assertIs(session._look_at_certificate(None, Broken(), 10, 0, 0), True)
+        self.assertEqual(session.problem, "certificate has expired")

@@ -96,6 +96,19 @@ tls_out_ver = variable("tls_out_ver")(TLSVariable("out", "version", _VERSION))
 tls_out_peerdn = variable("tls_out_peerdn")(TLSVariable("out", "peer_dn", _PEER_DN))
 tls_out_ocsp = variable("tls_out_ocsp")(TLSVariable("out", "ocsp", _OCSP))
 tls_out_sni = variable("tls_out_sni")(TLSVariable("out", "sni", _SNI))
+tls_out_ourcert = variable("tls_out_ourcert")(
+    TLSCertificate("out", "our_certificate", _OUR_CERTIFICATE)
+)
+tls_out_peercert = variable("tls_out_peercert")(
+    TLSCertificate("out", "peer_certificate", _PEER_CERTIFICATE)
+)
+
+
+@variable("tls_out_resumption")
+def tls_out_resumption(context: Context) -> str:
+    """How the session was resumed, as bits: always 0, since none ever is."""
+    return "0"
+
 
 tls_bits = variable("tls_bits")(TLSVariable("either", "bits", _BITS))
 tls_certificate_verified = variable("tls_certificate_verified")(

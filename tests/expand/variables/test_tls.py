@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mta.connection import TLSFacts
 from tests.expand.expansions import ExpansionTestCase
+from tests.tls.proofs import Authority
 
 FACTS = ("bits", "certificate_verified", "cipher", "cipher_std", "ver", "peerdn")
 
@@ -59,4 +62,20 @@ class TLSTests(ExpansionTestCase):
                 "256|1|TLS1.3:bob:256|TLS_bob|TLS1.3|CN=bob|4|bob.test",
             ),
             ("$tls_in_sni|$tls_sni|$tls_peerdn", "ann.test|bob.test|CN=bob"),
+        )
+
+    def test_certificates(self) -> None:
+        """Both certificates of the session with the remote host can be taken apart."""
+        authority = Authority()
+        theirs, ours = authority.issue("mx.test"), authority.issue("me.test")
+        self.check(("$tls_out_peercert|$tls_out_ourcert", "|"))
+        self.context.tls_out = replace(
+            facts("bob"),
+            peer_certificate=theirs.certificate,
+            our_certificate=ours.certificate,
+        )
+        self.check(
+            ("${certextract{subject,CN}{$tls_out_peercert}}", "mx.test"),
+            ("${certextract{subject,CN}{$tls_out_ourcert}}", "me.test"),
+            ("$tls_out_resumption", "0"),
         )
