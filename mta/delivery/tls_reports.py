@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Awaitable, Callable
-from functools import partial
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -13,7 +12,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from mta.address import AddressError
-from mta.delivery.concurrency import run_all
 from mta.delivery.tls_report import Reporter, TLSReport, make_report
 from mta.delivery.tls_report_journal import ReportJournal
 from mta.delivery.tls_report_options import TLSReportOptions, report_address
@@ -140,13 +138,19 @@ class TLSReports(Service):
         by_name: dict[str, list[str]] = {}
         for domain in await self._in_thread(self._journal.domains, day):
             by_name.setdefault(canonical_name(domain), []).append(domain)
-        run = _Run(day, reporter, sent)
-        works = [
-            partial(self._send_domain, run, name, domains)
-            for name, domains in by_name.items()
-            if _may_have_record(name)
+        run = _Run(day, reporter, sent, by_name)
+        lanes = [
+            Deferred.fromCoroutine(self._send_some(run))
+            for _ in range(min(AT_ONCE, len(by_name)))
         ]
-        await run_all(works, AT_ONCE)
+        try:
+            for lane in lanes:
+                await lane
+        finally:
+            for lane in lanes:
+                # None is left when the service stops.
+                lane.addErrback(lambda _failure: None)
+                lane.cancel()
         if not run.has_more:
             await self._in_thread(self._journal.finish, day)
 
@@ -158,6 +162,20 @@ class TLSReports(Service):
         except AddressError as error:
             raise MTAError(f"tls_rpt_from: {error}") from error
         return Reporter(site.qualify_domain, site.primary_hostname, contact)
+
+    async def _send_some(self, run: _Run) -> None:
+        """Take one domain after the other; what goes wrong with one is told."""
+        while run.domains:
+            name, domains = run.domains.popitem()
+            try:
+                if _may_have_record(name):
+                    await self._send_domain(run, name, domains)
+            except CancelledError:
+                raise
+            except Exception:
+                run.has_more = True
+                trace = traceback.format_exc(limit=-4)
+                self._logs.panic(f"TLS report for {name}: {trace}")
 
     async def _send_domain(self, run: _Run, name: str, domains: list[str]) -> None:
         answer = await self._resolver.query(f"{RECORD_NAME}.{name}", "TXT")
@@ -203,14 +221,23 @@ class TLSReports(Service):
 
 
 class _Run:
-    """One look at the reports of a day: which were sent, and whether some remain."""
+    """One look at the reports of a day.
+
+    ``sent`` are the domains and targets that are done with, ``domains`` those to look
+    at, by their name in the DNS; ``has_more`` says whether some must be tried again.
+    """
 
     def __init__(
-        self, day: int, reporter: Reporter, sent: set[tuple[str, str]]
+        self,
+        day: int,
+        reporter: Reporter,
+        sent: set[tuple[str, str]],
+        domains: dict[str, list[str]],
     ) -> None:
         self.day = day
         self.reporter = reporter
         self.sent = sent
+        self.domains = domains
         self.has_more = False
 
 

@@ -70,15 +70,16 @@ def is_tls_report(message: Message) -> bool:
 
 
 def _domains(host: Host, addresses: Iterable[RoutedAddress]) -> set[str]:
-    return {destination(host, address.domain) for address in addresses}
+    return {destination(host, address) for address in addresses}
 
 
-def destination(host: Host, domain: str) -> str:
+def destination(host: Host, address: RoutedAddress) -> str:
     """Return the domain whose policies a host is under (RFC 8460, section 1.1).
 
-    It is the recipient's where the DNS leads from there to the host, and the host's
-    own name where a configuration names the host.
+    It is the domain whose MX record led an address to the host, and the host's own
+    name where there was none: where a configuration names the host.
     """
-    if host.preference >= 0 or not domain:
-        return domain or host.name
+    for routed in address.hosts:
+        if routed.ip_address == host.ip_address and routed.name == host.name:
+            return routed.mail_domain or host.name
     return host.name

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.error import ConnectionRefusedError as Refused
 from twisted.trial.unittest import SynchronousTestCase
 
-from mta.host import Host
+from mta.address import parse_address
 from mta.log import ALL_SELECTORS
-from mta.message import HeaderSection, Message
-from mta.recipient import Result
+from mta.message import HeaderSection, Message, Recipient
+from mta.recipient import Result, RoutedAddress
 from mta.tls.verdict import TLSVerdict
 from mta.transports.base import Batch
 from mta.transports.smtp_verdicts import destination, is_tls_report
@@ -51,6 +52,11 @@ class HistoryCase(TLSCase):
 
     def batch(self, *names: str, **facts: Any) -> Batch:
         batch = super().batch(*names, **facts)
+        for address in batch.addresses:
+            address.hosts = [
+                replace(host, mail_domain=address.domain if host.preference > 0 else "")
+                for host in address.hosts
+            ]
         batch.context.site.tls_results = self.results
         if self.header:
             batch.message.header = HeaderSection(self.header)
@@ -229,12 +235,12 @@ class DestinationTests(SynchronousTestCase):
     """Whose policy a host is under."""
 
     def test_destinations(self) -> None:
-        """The recipient's domain where it has MX records, else the host's name."""
-        self.assertEqual(destination(HOST_B, "example.com"), "example.com")
-        self.assertEqual(
-            destination(Host("x.example", "::1"), "y.example"), "x.example"
-        )
-        self.assertEqual(
-            destination(Host("x.example", "::1"), "x.example"), "x.example"
-        )
-        self.assertEqual(destination(HOST_B, ""), "b.example")
+        """The domain with the MX record where there is one, else the host's name."""
+        mx = replace(HOST_A, mail_domain="one.example")
+        address = parse_address("joe@one.example")
+        routed = RoutedAddress(address, Recipient(address), hosts=[mx, HOST_B])
+
+        self.assertEqual(destination(HOST_A, routed), "one.example")
+        self.assertEqual(destination(replace(mx, port=26), routed), "one.example")
+        self.assertEqual(destination(HOST_B, routed), "b.example")
+        self.assertEqual(destination(HOST_C, routed), "c.example")
