@@ -144,8 +144,9 @@ def _is_named_for_certain(settings: HostSettings) -> bool:
     Section 4.2.1, step 2: a name from an MX record must be proved.  Other names are
     that of the domain itself, or our own configuration's.
     """
-    host = settings.host
-    return host.preference < 0 or host.secure
+    host, sts = settings.host, settings.policy.sts
+    is_vouched_for = sts is not None and sts.is_enforced
+    return host.preference < 0 or host.secure or is_vouched_for
 
 
 def _is_authenticated(verdict: TLSVerdict) -> bool:
