@@ -12,6 +12,8 @@ class TLSFacts:
 
     ``version`` is ``TLS1.3``; ``cipher`` is Exim's ``TLS1.3:NAME:bits``.
     ``ocsp`` is 0-4 as ``$tls_in_ocsp``, ``staple`` the word for it in the log.
+    ``dane`` says that a TLSA record vouches for the peer, ``tlsa_usage`` has a bit for
+    each usage that its records have.
     """
 
     version: str
@@ -23,6 +25,8 @@ class TLSFacts:
     verified: bool = False
     ocsp: int = 0
     staple: str = ""
+    dane: bool = False
+    tlsa_usage: int = 0
     peer_certificate: Any = None
     our_certificate: Any = None
     on_connect: bool = False

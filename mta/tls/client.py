@@ -17,8 +17,11 @@ from mta.taint import Tainted
 from mta.tls.certificates import subject_of
 from mta.tls.client_checks import Presented, check, refused
 from mta.tls.client_context import ClientContexts
+from mta.tls.client_dane import certificate_and_issuer, judge_connection
 from mta.tls.client_staple import Arrival, StapleResult, StapleVerdicts
+from mta.tls.dane import DANEVerdict
 from mta.tls.policy import ClientTLSPolicy, Staple, Verify
+from mta.tls.tlsa import usage_bits
 from mta.tls.verdict import TLSVerdict
 
 # How OpenSSL ends a handshake over a staple that it cannot read, before anybody else
@@ -56,6 +59,7 @@ class ClientTLSSession:
         context: SSL.Context,
         policy: ClientTLSPolicy,
         staples: StapleVerdicts | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._context = context
         self._staples = staples or StapleVerdicts()
@@ -66,6 +70,8 @@ class ClientTLSSession:
         self._chain_remark = ""
         self._failure = ""
         self._subject = ""
+        self._clock = clock
+        self._dane: DANEVerdict | None = None
         self.verdict = TLSVerdict()
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> SSL.Connection:
@@ -109,11 +115,13 @@ class ClientTLSSession:
             # OpenSSL must never see an exception, and a guard that fails is shut.
             self.staple = StapleResult(Arrival.UNREADABLE)
             return not required
-        if self.staple.is_revoked and self.policy.verify is Verify.REQUIRE:
+        if self.staple.is_revoked and self.policy.demands_certificate:
             return False
         return self.staple.is_good or not required
 
     def _judge(self, connection: SSL.Connection, octets: bytes) -> StapleResult:
+        if self.policy.dane:
+            return self._judge_with_records(connection, octets)
         if octets and self.chain_problem:
             return StapleResult(Arrival.UNTRUSTED, detail=self.chain_problem)
         chain = connection.get_verified_chain(as_cryptography=True)
@@ -122,18 +130,37 @@ class ClientTLSSession:
         # A trusted certificate that signed itself is its own issuer.
         return self._staples.judge(octets, chain[0], chain[min(1, len(chain) - 1)])
 
+    def _judge_with_records(
+        self, connection: SSL.Connection, octets: bytes
+    ) -> StapleResult:
+        """Judge a staple where TLSA records take the place of trusted authorities."""
+        self._hold_against_records(connection)
+        assert self._dane is not None
+        if not self._dane.is_met:
+            return StapleResult(Arrival.UNTRUSTED, detail=self._dane.problem)
+        found = certificate_and_issuer(connection)
+        if found is None:
+            return StapleResult(Arrival.UNTRUSTED, detail="the issuer was not sent")
+        return self._staples.judge(octets, *found)
+
+    def _hold_against_records(self, connection: SSL.Connection) -> None:
+        if self.policy.dane and self._dane is None:
+            self._dane = judge_connection(connection, self.policy, self._clock())
+
     @property
     def problem(self) -> str:
         """Why the certificate is not verified; empty where it is."""
-        if self.policy.verify is Verify.NEVER:
-            return "not asked for"
         verdict = self.verdict
+        if self.policy.dane and verdict.dane.met is None:
+            return "no TLSA record has been looked at"
+        if self.policy.verify is Verify.NEVER and not self.policy.dane:
+            return "not asked for"
         for part in (verdict.chain, verdict.name, verdict.dane, verdict.crl):
             if part.has_failed:
                 return part.reason
         if self.staple.is_revoked:
             return self.staple.failure_text
-        return self.chain_problem
+        return "" if self.policy.dane else self.chain_problem
 
     @property
     def is_refused(self) -> bool:
@@ -177,6 +204,7 @@ class ClientTLSSession:
         ):
             # OpenSSL did not call us: whatever the reason, nothing was proved.
             self.staple = StapleResult(Arrival.NONE)
+        self._hold_against_records(connection)
         presented = self._presented(connection)
         self.verdict = check(presented, self.policy)
         certificate = None
@@ -200,6 +228,8 @@ class ClientTLSSession:
             verified=not self.problem,
             ocsp=self.staple.number,
             staple=self.staple.word,
+            dane=self.verdict.dane.met is True,
+            tlsa_usage=usage_bits(self.policy.dane),
             peer_certificate=certificate,
             our_certificate=ours,
         )
@@ -226,6 +256,7 @@ class ClientTLSSession:
             chain_problem=self.chain_problem,
             chain_error=self.chain_error,
             staple=self.staple,
+            dane=self._dane,
         )
 
 
@@ -304,13 +335,15 @@ class ClientTLS:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._contexts = ClientContexts(_status_came)
         self._staples = StapleVerdicts(clock)
+        self._clock = clock
 
     def session(self, policy: ClientTLSPolicy) -> ClientTLSSession:
         """Return what negotiates under a policy.
 
         Raises TemporaryFailure where a file of it cannot be used.
         """
-        return ClientTLSSession(self._contexts.context(policy), policy, self._staples)
+        context = self._contexts.context(policy)
+        return ClientTLSSession(context, policy, self._staples, self._clock)
 
 
 def _status_came(connection: SSL.Connection, octets: bytes, _facts: object) -> bool:

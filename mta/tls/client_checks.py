@@ -7,10 +7,22 @@ from typing import Any
 
 from cryptography import x509
 
+from mta.tls.client_dane import dane_check
 from mta.tls.client_staple import StapleResult
+from mta.tls.dane import DANEVerdict
 from mta.tls.host_names import is_for
 from mta.tls.policy import ClientTLSPolicy, Staple, Verify
-from mta.tls.verdict import UNASKED, Check, TLSVerdict, absent, judged, met, unmet
+from mta.tls.tlsa import published_records
+from mta.tls.verdict import (
+    UNASKED,
+    Check,
+    PublishedPolicy,
+    TLSVerdict,
+    absent,
+    judged,
+    met,
+    unmet,
+)
 
 # X509_V_ERR_... of OpenSSL's x509_vfy.h that speak of revocation lists.
 _ABOUT_LISTS = frozenset({3, 8, 11, 12, 15, 16, 23})
@@ -20,7 +32,8 @@ class Presented:
     """What a server showed of itself; certificates are read when they are asked for.
 
     ``chain_problem`` and ``chain_error`` are OpenSSL's first complaint of the chain,
-    in words and as a number; empty and 0 where it has none.
+    in words and as a number; empty and 0 where it has none.  ``dane`` is what TLSA
+    records say, where there are any.
     """
 
     def __init__(
@@ -30,11 +43,13 @@ class Presented:
         chain_problem: str = "",
         chain_error: int = 0,
         staple: StapleResult | None = None,
+        dane: DANEVerdict | None = None,
     ) -> None:
         self._connection = connection
         self.chain_problem = chain_problem
         self.chain_error = chain_error
         self.staple = staple or StapleResult()
+        self.dane = dane
 
     @cached_property
     def certificate(self) -> x509.Certificate | None:
@@ -68,6 +83,8 @@ def check(presented: Presented, policy: ClientTLSPolicy) -> TLSVerdict:
         ocsp=staple_check(presented.staple, policy),
         crl=_lists(presented, policy),
         sts=_published(presented, policy),
+        dane=dane_check(presented.dane, policy),
+        policies=_records(policy),
     )
 
 
@@ -78,7 +95,10 @@ def refused(reason: str, presented: Presented, policy: ClientTLSPolicy) -> TLSVe
             reason, required=policy.demands_session, result_type="validation-failure"
         ),
         ocsp=staple_check(presented.staple, policy),
+        policies=_records(policy),
     )
+    if presented.dane is not None:
+        verdict = verdict.having(dane=dane_check(presented.dane, policy))
     if presented.chain_problem:
         verdict = verdict.having(
             chain=_chain(presented, policy), crl=_lists(presented, policy)
@@ -99,13 +119,19 @@ def staple_check(staple: StapleResult, policy: ClientTLSPolicy) -> Check:
     if staple.is_good:
         return met(required=required)
     if staple.is_revoked:
-        ends = required or policy.verify is Verify.REQUIRE
+        ends = required or policy.demands_certificate
         return unmet(staple.reason, required=ends)
     if policy.staple is Staple.UNWANTED and not staple.number:
         return UNASKED
     if staple.number in (0, 1):
         return absent(staple.reason or "none came", required=required)
     return unmet(staple.reason, required=required)
+
+
+def _records(policy: ClientTLSPolicy) -> tuple[PublishedPolicy, ...]:
+    if not policy.dane:
+        return ()
+    return (published_records(policy.dane_names[0], policy.dane),)
 
 
 def _session(presented: Presented, policy: ClientTLSPolicy) -> Check:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from mta.tls.tlsa import TLSA
+
 
 class Verify(Enum):
     """What a certificate that cannot be verified means."""
@@ -54,7 +56,9 @@ class ClientTLSPolicy:
     are offered by ALPN; with ``protocol_is_required`` the server must choose one.
     With ``fetches_lists`` a certificate is looked for in the revocation lists that it
     names, where nothing else says whether it is revoked.  ``sts`` is what the MTA-STS
-    policy of a domain adds to all that.  Equal policies may share a connection.
+    policy of a domain adds to all that.  ``dane`` are usable TLSA records, of which one
+    must match; ``dane_names`` are the names for them, first the domain that they belong
+    to.  Equal policies may share a connection.
     """
 
     start: Start = Start.OFFERED
@@ -71,6 +75,8 @@ class ClientTLSPolicy:
     protocol_is_required: bool = False
     fetches_lists: bool = False
     sts: STSDemand | None = None
+    dane: tuple[TLSA, ...] = ()
+    dane_names: tuple[str, ...] = ()
 
     @property
     def allows_clear_text(self) -> bool:
@@ -81,10 +87,15 @@ class ClientTLSPolicy:
         """
         return (
             self.start is Start.OFFERED
-            and self.verify is not Verify.REQUIRE
+            and not self.demands_certificate
             and self.staple is not Staple.REQUIRE
             and not self.protocol_is_required
         )
+
+    @property
+    def demands_certificate(self) -> bool:
+        """Whether nothing may be sent to a server that does not prove who it is."""
+        return self.verify is Verify.REQUIRE or bool(self.dane)
 
     @property
     def demands_session(self) -> bool:

@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from mta.tls.verdict import PublishedPolicy
+
 DANE_TA = 2
 DANE_EE = 3
 WHOLE_CERTIFICATE = 0
@@ -16,6 +18,7 @@ SHA_512 = 2
 # More than anybody publishes: limits for what one handshake costs.
 RECORD_LIMIT = 64
 FULL_LIMIT = 8
+SHOWN_LIMIT = 512
 SIZE_LIMIT = 16 * 1024
 _LENGTHS = {SHA_256: 32, SHA_512: 64}
 
@@ -68,6 +71,16 @@ def _is_whole(record: TLSA) -> bool:
     except ValueError:
         return False
     return True
+
+
+def published_records(domain: str, records: Iterable[TLSA]) -> PublishedPolicy:
+    """Return what a report says of the records (RFC 8460, section 4.4)."""
+    strings = [
+        f"{record.usage} {record.selector} {record.matching} "
+        f"{record.octets[:SHOWN_LIMIT].hex().upper()}"
+        for record in records
+    ]
+    return PublishedPolicy("tlsa", domain, tuple(strings))
 
 
 def usage_bits(records: Iterable[TLSA]) -> int:

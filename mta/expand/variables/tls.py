@@ -25,7 +25,7 @@ class TLSVariable:
     def __call__(self, context: Context) -> str:
         facts = self._facts(context)
         if facts is None:
-            return "0" if self.fact in ("bits", "ocsp", "verified") else ""
+            return _WITHOUT.get(self.fact, "")
         value = getattr(facts, self.fact)
         if isinstance(value, bool):
             return "1" if value else "0"
@@ -47,6 +47,7 @@ class TLSCertificate(TLSVariable):
         return "" if certificate is None else CertificateText.of(certificate)
 
 
+_WITHOUT = {"bits": "0", "ocsp": "0", "verified": "0", "tlsa_usage": "0"}
 _BITS = "The strength of the encryption in bits."
 _VERIFIED = "1 where the peer's certificate was verified, else 0."
 _CIPHER = "The cipher suite as Exim writes it."
@@ -96,6 +97,13 @@ tls_out_ver = variable("tls_out_ver")(TLSVariable("out", "version", _VERSION))
 tls_out_peerdn = variable("tls_out_peerdn")(TLSVariable("out", "peer_dn", _PEER_DN))
 tls_out_ocsp = variable("tls_out_ocsp")(TLSVariable("out", "ocsp", _OCSP))
 tls_out_sni = variable("tls_out_sni")(TLSVariable("out", "sni", _SNI))
+tls_out_tlsa_usage = variable("tls_out_tlsa_usage")(
+    TLSVariable(
+        "out",
+        "tlsa_usage",
+        "The usages of the host's TLSA records as bits: 4 DANE-TA, 8 DANE-EE, 0 none.",
+    )
+)
 tls_out_ourcert = variable("tls_out_ourcert")(
     TLSCertificate("out", "our_certificate", _OUR_CERTIFICATE)
 )
@@ -108,6 +116,13 @@ tls_out_peercert = variable("tls_out_peercert")(
 def tls_out_resumption(context: Context) -> str:
     """How the session was resumed, as bits: always 0, since none ever is."""
     return "0"
+
+
+@variable("tls_out_dane")
+def tls_out_dane(context: Context) -> str:
+    """Whether DANE has verified the remote host: yes or no."""
+    facts = context.tls_out
+    return "yes" if facts is not None and facts.dane else "no"
 
 
 tls_bits = variable("tls_bits")(TLSVariable("either", "bits", _BITS))
