@@ -18,6 +18,13 @@ from mta.tls.openssl_options import DEFAULT_BITS
 from mta.tls.policy import Verify
 from mta.tls.staples import Staples
 
+_REASONS = {
+    **SSL_REASONS,
+    8: "CRL signature failure",
+    11: "CRL is not yet valid",
+    12: "CRL has expired",
+    33: "unable to get CRL issuer certificate",
+}
 _NAMES_SHOWN = 8
 _TEXT_SHOWN = 200
 
@@ -175,7 +182,7 @@ class ServerTLS:
     def _judge(self, certificate: Any, number: int, depth: int, ok: int) -> None:
         """Remember what is wrong with the first certificate that is not right."""
         if not ok and not self.problem:
-            reason = SSL_REASONS.get(number, f"error {number}")
+            reason = _REASONS.get(number, f"error {number}")
             subject = _subject(certificate.to_cryptography())
             self.problem = f"depth={depth} error={reason} cert={subject}"
 
