@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mta.errors import ExpansionError, TemporaryFailure
@@ -35,6 +37,7 @@ from mta.transports.smtp_proxy import ProxyVersion
 from mta.transports.smtp_requiretls import Secrecy
 from mta.transports.smtp_sending import Sending
 from mta.transports.smtp_settings import PORTS, depends_on_nothing, settings_for
+from mta.transports.smtp_sts import PublishedPolicies, STSOptions
 from mta.transports.smtp_tls import ClientTLSOptions
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ class _ProtocolType:
 
 
 @transport("smtp")
-class SMTPTransport(ClientTLSOptions, Transport):
+class SMTPTransport(ClientTLSOptions, STSOptions, Transport):
     """Deliver to another host over SMTP or LMTP."""
 
     is_remote = True
@@ -157,16 +160,22 @@ class SMTPTransport(ClientTLSOptions, Transport):
         self._connections = Connections(reactor)
         self._known_settings: dict[Host, HostSettings] = {}
         self._is_constant = depends_on_nothing(self)
+        self._published = PublishedPolicies(self, reactor)
 
     async def close(self) -> None:
         """Close the connections that wait for another message; fetch nothing more."""
         if self._lists is not None:
             self._lists.close()
         if self._connections is not None:
+            self._published.close()
             await self._connections.close()
 
     async def deliver(self, batch: Batch) -> list[Outcome]:
         """Deliver to the first host that takes the message, address by address."""
+        parts = await self._published.parts(batch)
+        return [outcome for part in parts for outcome in await self._bring(part)]
+
+    async def _bring(self, batch: Batch) -> list[Outcome]:
         started = time.monotonic()
         progress = Progress(batch)
         limit = self.message_linelength_limit
@@ -250,28 +259,32 @@ class SMTPTransport(ClientTLSOptions, Transport):
             lock=lambda settings: self._lock(settings, context),
             time=self._time_limits(),
             secrecy=Secrecy.of(batch.message, batch.return_path),
+            published=partial(self._published.demanded, context=context),
             messages=self.connection_max_messages,
             recipients=await self.max_rcpt.value(context),
             multi_domain=await self.multi_domain.value(context),
             size_addition=self.size_addition,
         )
 
-        async def settings(host: Host) -> HostSettings:
-            known = self._known_settings.get(host)
-            if known is None:
-                known = await settings_for(self, host, context)
-                if self._is_constant and len(self._known_settings) < KNOWN_LIMIT:
-                    self._known_settings[host] = known
-            return known
-
         return HostTour(
             progress=progress,
             sending=sending,
-            settings=settings,
+            settings=partial(self._settings, context=context),
             limit=self.hosts_max_try,
             hard_limit=self.hosts_max_try_hardlimit,
             retry_after_cutoff=not self.delay_after_cutoff,
         )
+
+    async def _settings(self, host: Host, context: Context) -> HostSettings:
+        known = self._known_settings.get(host)
+        if known is None:
+            known = await settings_for(self, host, context)
+            if self._is_constant and len(self._known_settings) < KNOWN_LIMIT:
+                self._known_settings[host] = known
+        if known.host.mail_domain != host.mail_domain:
+            named = replace(known.host, mail_domain=host.mail_domain)
+            known = replace(known, host=named)
+        return known
 
     async def _preparation(self, batch: Batch) -> Callable[[], Awaitable[Prepared]]:
         """Return what gives the content: made anew where host or TLS may be in it."""

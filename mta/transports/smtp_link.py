@@ -10,7 +10,7 @@ from mta.errors import TemporaryFailure
 from mta.host import Host
 from mta.proxy.result import Endpoint, plain
 from mta.tls.policy import ClientTLSPolicy, Start, Verify
-from mta.tls.verdict import TLSVerdict, unmet
+from mta.tls.verdict import UNASKED, Check, PublishedPolicy, TLSVerdict, unmet
 from mta.transports.smtp_connections import NOTHING_PROVED, Link
 from mta.transports.smtp_crl import FetchedLists
 from mta.transports.smtp_problems import (
@@ -44,7 +44,11 @@ class StapleUnreadable(HostProblem):
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:
-    """How one host is to be spoken to; ``host`` has its port."""
+    """How one host is to be spoken to; ``host`` has its port.
+
+    ``sts_policy`` is the MTA-STS policy that the host is held against for the domain
+    in hand, ``sts`` what can be said of that without a connection.
+    """
 
     host: Host
     port: int
@@ -60,6 +64,8 @@ class HostSettings:
     clear_after_refusal: bool = True
     keepalive: bool = True
     announcement: Announcement | None = None
+    sts_policy: PublishedPolicy | None = None
+    sts: Check = UNASKED
 
     def message_key(self, message_id: str) -> str:
         """Return the key of the retry time of one message at this host."""
@@ -95,6 +101,30 @@ class HostSettings:
     def in_clear(self) -> HostSettings:
         """Return the same without TLS."""
         return replace(self, policy=ClientTLSPolicy(Start.NEVER, Verify.NEVER))
+
+    def stamped(self, verdict: TLSVerdict) -> TLSVerdict:
+        """Return a connection's verdict as it tells of the domain in hand.
+
+        Domains with equal demands share connections, but each has its own policy.
+        """
+        published = self.sts_policy
+        has_nothing = published is None and not self.sts.asked
+        if not verdict.tls.asked or (has_nothing and not verdict.sts.asked):
+            return verdict
+        sts = self.sts
+        policies = tuple(one for one in verdict.policies if one.kind != "sts")
+        if published is not None:
+            policies += (published,)
+            sts = sts if sts.asked else verdict.sts
+            if not sts.asked:
+                # It did not come to a handshake.
+                demand = self.policy.sts
+                sts = unmet(
+                    verdict.tls.reason,
+                    required=demand is not None and demand.is_enforced,
+                    result_type="starttls-not-supported",
+                )
+        return verdict.having(sts=sts, policies=policies)
 
 
 class Opener:

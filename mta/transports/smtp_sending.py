@@ -25,6 +25,7 @@ from mta.transports.smtp_link import HostProblem, HostSettings, Opener, is_tls_f
 from mta.transports.smtp_problems import UTF8_FORWARD, Problem, Scope
 from mta.transports.smtp_progress import Progress
 from mta.transports.smtp_requiretls import Secrecy
+from mta.transports.smtp_sts import under_policy
 
 if TYPE_CHECKING:
     from mta.smtp.client_failure import SessionFailure, TimeLimits
@@ -46,7 +47,8 @@ class Sending:
     ``prepare`` gives the content for the host that was connected to.  ``messages`` is how many a connection may carry, ``recipients`` how many a
     transaction; 0 for any number.  ``lock`` gives the lock of a host that takes a
     single connection, None where it is held.  ``secrecy`` is what the message itself
-    asks of TLS.
+    asks of TLS, ``published`` adds what the receiving side demands; it raises
+    HostProblem where a host may get nothing.
     """
 
     prepare: Callable[[], Awaitable[Prepared]]
@@ -57,6 +59,7 @@ class Sending:
     lock: Callable[[HostSettings], HostLock | None]
     time: TimeLimits
     secrecy: Secrecy
+    published: Callable[[HostSettings], Awaitable[HostSettings]]
     messages: int = 500
     recipients: int = 100
     multi_domain: bool = True
@@ -65,9 +68,10 @@ class Sending:
     async def bring(self, progress: Progress, settings: HostSettings) -> None:
         """Bring what is pending to a host; raise HostBusy."""
         try:
-            demanded = self.secrecy.demanded(settings)
+            published = await self.published(settings)
+            demanded = self.secrecy.demanded(published)
         except HostProblem as failure:
-            progress.host_failed(settings, failure.problem)
+            progress.host_failed(settings, failure.problem, failure.verdict)
             return
         await self._bring(progress, demanded)
 
@@ -77,7 +81,8 @@ class Sending:
         for _ in range(ATTEMPTS_LIMIT + len(progress.pending)):
             try:
                 link = await self._connection(settings, fresh=fresh)
-            except HostProblem as failure:
+            except HostProblem as found:
+                failure = under_policy(found, settings)
                 problem = self.secrecy.problem(failure, settings)
                 if not (is_tls_failure(problem) and settings.may_go_clear):
                     progress.host_failed(settings, problem, failure.verdict)
@@ -134,6 +139,7 @@ class Sending:
         self, link: Link, progress: Progress, settings: HostSettings
     ) -> bool:
         """Send what is pending; return whether another connection is needed."""
+        link.verdict = settings.stamped(link.verdict)
         problem = self.secrecy.shortcoming(link, settings)
         if problem is not None:
             self.connections.give_back(link)
