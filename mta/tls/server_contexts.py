@@ -167,8 +167,7 @@ class ServerContexts:
                 logs=self._logs,
                 clock=self._clock,
             )
-            # OpenSSL may refuse what can be read, such as a short key.
-            _use(generation, self.blank(settings), settings)
+            _compare(generation, earlier, settings)
             return generation
 
         return self._generations.keep(
@@ -234,3 +233,19 @@ def _use(
     except (OSError, SSL.Error) as error:
         text = f"cert/key setup: cert={settings.certificates}: {reason_of(error)}"
         raise TemporaryFailure(UNAVAILABLE, log_text=text) from error
+
+
+def _compare(
+    generation: Generation, earlier: Generation | None, settings: TLSSettings
+) -> None:
+    """Refuse what OpenSSL does, such as a short key, where it took the earlier one.
+
+    With ciphers of its own a site may have allowed it.
+    """
+    if earlier is None:
+        return
+    try:
+        _use(earlier, server_context(), settings)
+    except TemporaryFailure:
+        return
+    _use(generation, server_context(), settings)
