@@ -35,8 +35,8 @@ class FetchedLists:
         That no list is to be had is no reason to send nothing.
         """
         policy = session.policy
-        if not policy.fetches_lists or session.problem:
-            # One that is not trusted must not say either what we connect to.
+        if not policy.fetches_lists or policy.dane or session.problem:
+            # DANE knows no lists; who is not trusted must not say what we connect to.
             return UNASKED
         told = session.staple.is_good or session.verdict.crl.met
         if session.verdict.chain.met is not True or told:

@@ -58,27 +58,24 @@ class Secrecy:
         """Return what is asked of the hosts for a message."""
         return cls(wish_of(message), not return_path)
 
-    def demanded(self, settings: HostSettings) -> HostSettings:
-        """Return how to speak to a host; raise HostProblem where that is of no use."""
+    def demanded(self, settings: HostSettings) -> HostSettings | Problem:
+        """Return how to speak to a host, or why that is of no use."""
         if not self._demands(settings):
             return settings
         policy = settings.policy
         if not _is_named_for_certain(settings):
             text = "nothing proves that its MX record is genuine"
-            raise HostProblem(self._lack(settings, text, NOT_OFFERED))
+            return self._lack(settings, text, NOT_OFFERED)
         if policy.start is Start.NEVER:
             text = "TLS is not to be used with it"
-            raise HostProblem(self._lack(settings, text, NOT_SECURE))
-        start = policy.start
-        return replace(
-            settings,
-            policy=replace(
-                policy,
-                start=Start.REQUIRED if start is Start.OFFERED else start,
-                verify=Verify.REQUIRE,
-                name=settings.host.name,
-            ),
-        )
+            return self._lack(settings, text, NOT_SECURE)
+        if policy.start is Start.OFFERED:
+            policy = replace(policy, start=Start.REQUIRED)
+        if not policy.dane:
+            # TLSA records that match are as good.
+            name = settings.host.name
+            policy = replace(policy, verify=Verify.REQUIRE, name=name)
+        return replace(settings, policy=policy)
 
     def problem(self, failure: HostProblem, settings: HostSettings) -> Problem:
         """Return what a host that cannot be used means for this message.
@@ -150,7 +147,8 @@ def _is_named_for_certain(settings: HostSettings) -> bool:
 
 
 def _is_authenticated(verdict: TLSVerdict) -> bool:
-    return verdict.chain.met is True and verdict.name.met is True
+    by_authority = verdict.chain.met is True and verdict.name.met is True
+    return by_authority or verdict.dane.met is True
 
 
 def _was_refused(verdict: TLSVerdict) -> bool:

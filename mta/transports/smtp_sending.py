@@ -68,12 +68,16 @@ class Sending:
     async def bring(self, progress: Progress, settings: HostSettings) -> None:
         """Bring what is pending to a host; raise HostBusy."""
         try:
-            published = await self.published(settings)
-            demanded = self.secrecy.demanded(published)
+            settings = await self.published(settings)
         except HostProblem as failure:
-            progress.host_failed(settings, failure.problem, failure.verdict)
+            problem = self.secrecy.problem(failure, settings)
+            progress.host_failed(settings, problem, failure.verdict)
             return
-        await self._bring(progress, demanded)
+        demanded = self.secrecy.demanded(settings)
+        if isinstance(demanded, Problem):
+            progress.host_failed(settings, demanded)
+        else:
+            await self._bring(progress, demanded)
 
     async def _bring(self, progress: Progress, settings: HostSettings) -> None:
         fresh = False
