@@ -47,6 +47,7 @@ class Mode(Enum):
     RATES = "ratelimit"
     PROXY_CHECK = "proxy-check"
     OCSP = "ocsp"
+    TLS_STATUS = "tls-status"
 
 
 class DeliveryMode(Enum):
@@ -110,7 +111,8 @@ _NAMES = {
 }
 # What Exim's command line has no option for; "--" before such a word makes it a
 # recipient.
-_WORDS = {mode.value: mode for mode in (Mode.RATES, Mode.PROXY_CHECK, Mode.OCSP)}
+_WITH_OWN_OPTIONS = (Mode.OCSP, Mode.TLS_STATUS)
+_WORDS = {m.value: m for m in (Mode.RATES, Mode.PROXY_CHECK, *_WITH_OWN_OPTIONS)}
 _OWN_NAMES = ("mta", "__main__.py")
 _MODES = {
     mode.value: mode
@@ -151,8 +153,7 @@ def parse_arguments(program: str, words: list[str]) -> Arguments:
             break
         if word in _WORDS and program in _OWN_NAMES and _is_first(arguments):
             _choose(arguments, _WORDS[word], word)
-            if arguments.mode is Mode.OCSP:
-                # Its options are its own.
+            if arguments.mode in _WITH_OWN_OPTIONS:
                 arguments.operands = rest
                 break
         elif not word.startswith("-") or word == "-":

@@ -46,6 +46,8 @@ Checking:   -bV            version, and check the configuration
 Proxies:    proxy-check HOST[:PORT] [tls]    what a server makes of PROXY headers
 OCSP:       ocsp fetch     a proof that a certificate is good, into a file;
             ocsp verify    one in a file;  ocsp --help
+TLS:        tls-status [DOMAIN] [--if hosts_require_ocsp=LIST]
+            what other hosts proved, and what would fail;  tls-status --help
 Rates:      ratelimit show [KEY]             that the ACL condition has measured
 Everywhere: -v             show what is logged on standard error
             -C FILE        configuration (a list: the first that exists)
@@ -88,6 +90,7 @@ _COMMANDS: dict[Mode, str] = {
     Mode.RETRY_RULE: "check.show_retry_rule",
     Mode.REBUILD_ALIASES: "check.rebuild_aliases",
     Mode.RATES: "ratelimit.show_rates",
+    Mode.TLS_STATUS: "tls_status.show_status",
 }
 # Others may look at a configuration, and send; ``-M`` and ``-Mrm`` see for themselves.
 _FOR_ADMINISTRATORS = frozenset(
@@ -106,6 +109,7 @@ _FOR_ADMINISTRATORS = frozenset(
         Mode.SHOW_BODY,
         Mode.SHOW_MESSAGE,
         Mode.SHOW_LOG,
+        Mode.TLS_STATUS,
     }
 )
 _ADDING = frozenset({Mode.SUBMIT, Mode.SMTP, Mode.BATCH_SMTP})
