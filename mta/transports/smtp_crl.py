@@ -43,7 +43,11 @@ class FetchedLists:
             return UNASKED
         from mta.tls.crl import Finding, names_responder  # noqa: PLC0415 (start-up)
 
-        chain = connection.get_verified_chain(as_cryptography=True)
+        try:
+            chain = connection.get_verified_chain(as_cryptography=True)
+        except Exception:
+            # The library has many names for what a peer can send.
+            return absent("unreadable certificates")
         if not chain or names_responder(chain[0]):
             return UNASKED
         if self._lists is None:

@@ -216,7 +216,7 @@ class Opener:
             await self._negotiate(link, settings)
             await client.hello(settings.helo)
             return
-        _go_without(link, settings, "an attempt to start TLS failed")
+        _go_without(link, settings, "an attempt to start TLS failed", str(reply))
         if reply.is_temporary and not settings.clear_after_refusal:
             problem = refusal(reply, "STARTTLS", "STARTTLS")
             raise HostProblem(problem, link.verdict)
@@ -242,6 +242,7 @@ class Opener:
             kind = StapleUnreadable if session.may_try_without_staple else HostProblem
             raise kind(problem, verdict) from failure
         link.tls = session.facts(link.client.tls_connection)
+        link.good_until = session.good_until
         await self._look_in_lists(session, link)
         link.verdict = _about(session.verdict, link, settings)
         if session.is_refused:
@@ -275,14 +276,17 @@ def _about(verdict: TLSVerdict, link: Link, settings: HostSettings) -> TLSVerdic
     )
 
 
-def _go_without(link: Link, settings: HostSettings, reason: str) -> None:
+def _go_without(
+    link: Link, settings: HostSettings, reason: str, reply: str = ""
+) -> None:
     """Note that there is no TLS; raise HostProblem where it is demanded."""
     is_demanded = settings.policy.demands_session
     check = unmet(reason, required=is_demanded)
     link.verdict = _about(TLSVerdict(tls=check), link, settings)
     if is_demanded:
         text = f"a TLS session is required, but {reason}"
-        raise HostProblem(tls_problem(text, TLS_REQUIRED), link.verdict)
+        problem = replace(tls_problem(text, TLS_REQUIRED), reply=reply)
+        raise HostProblem(problem, link.verdict)
 
 
 def _announce(

@@ -13,7 +13,7 @@ from enum import Enum
 from mta.address import Address
 from mta.message import Message
 from mta.tls.policy import Start, Verify
-from mta.tls.verdict import UNASKED, TLSVerdict, judged
+from mta.tls.verdict import UNASKED, TLSVerdict, judged, unmet
 from mta.transports.smtp_connections import Link
 from mta.transports.smtp_link import HostProblem, HostSettings
 from mta.transports.smtp_problems import TLS_FAILURE, TLS_REQUIRED, Problem, Scope
@@ -80,13 +80,16 @@ class Secrecy:
     def problem(self, failure: HostProblem, settings: HostSettings) -> Problem:
         """Return what a host that cannot be used means for this message.
 
-        Other messages may need less, so no hint is kept of what this one found.
+        The verdict of the failure says so, too.  Other messages may need less, so no hint is kept of what this one found.
         """
         problem = failure.problem
         is_of_tls = problem.number in (TLS_FAILURE, TLS_REQUIRED)
         if not is_of_tls or not self._demands(settings):
             return problem
-        if problem.number == TLS_REQUIRED or _was_refused(failure.verdict):
+        is_refusal = problem.number == TLS_REQUIRED and problem.reply[:1] != "4"
+        if is_refusal or _was_refused(failure.verdict):
+            found = unmet(problem.text, required=True)
+            failure.verdict = failure.verdict.having(requiretls=found)
             return self._lack(settings, problem.text, NOT_SECURE)
         # Perhaps the next handshake does not break off.
         return replace(problem, scope=Scope.RECIPIENT)

@@ -74,6 +74,18 @@ class RequiredTests(RequireTLSCase):
         self.assert_failed(outcome, "5.7.10", "an attempt to start TLS failed")
         self.assert_unsent(host)
 
+    async def test_tls_not_now(self) -> None:
+        """One that has no TLS for the moment is asked again later."""
+        host = self.serve(MailHost("mx.example"))
+        host.fake.replies["STARTTLS"] = b"454 not now\r\n"
+
+        outcome = await self.deliver(host)
+
+        self.assertIs(outcome.result, Result.DEFERRED, outcome)
+        self.assertEqual("454 not now", outcome.reply)
+        self.assert_unsent(host)
+        self.assertEqual([], self.hints.failures)
+
     async def test_unverified(self) -> None:
         """So does one whose certificate is for another name, or of strangers."""
         other = self.serve(MailHost("mx.example", certified="other.example"))
