@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -161,6 +162,13 @@ class ClientTLSSession:
         if self.staple.is_revoked:
             return self.staple.failure_text
         return "" if self.policy.dane else self.chain_problem
+
+    @property
+    def good_until(self) -> float:
+        """When the staple that was required must be asked for anew."""
+        if self.policy.staple is not Staple.REQUIRE or self.staple.verdict is None:
+            return math.inf
+        return self.staple.verdict.changes_at
 
     @property
     def is_refused(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
@@ -32,7 +33,8 @@ class NoConnectionFree(Exception):
 class Link:
     """A connection to a host, ready for transactions.
 
-    ``messages`` counts those that were sent on it, ``tls`` is what the handshake
+    ``good_until`` is when what was proved has to be proved anew, in seconds since the
+    epoch.  ``messages`` counts those that were sent on it, ``tls`` is what the handshake
     showed, ``verdict`` what it proved, ``lock`` is held for a host that takes one
     connection at a time.  ``remarks`` are for the log of the message that is the first.
     ``counted_for`` are the domains that the history counts this connection for.
@@ -42,6 +44,7 @@ class Link:
     key: Hashable
     tls: TLSFacts | None = None
     verdict: TLSVerdict = NOTHING_PROVED
+    good_until: float = math.inf
     messages: int = 0
     idle_since: float = 0.0
     is_reused: bool = False
@@ -93,7 +96,7 @@ class Connections:
         place = self._places.setdefault(key, _Place())
         while place.idle:
             link = place.idle.pop()
-            if link.client.is_usable and not fresh:
+            if link.client.is_usable and not fresh and self._is_good(link):
                 return self._reused(link)
             self._end(link, place)
         # Ending the idle ones may have emptied the place.
@@ -115,7 +118,7 @@ class Connections:
     def give_back(self, link: Link) -> None:
         """Keep a connection for the next message, or hand it to who waits for it."""
         place = self._places[link.key]
-        if not link.client.is_usable or self._is_closing:
+        if not (link.client.is_usable and self._is_good(link)) or self._is_closing:
             self._end(link, place)
             return
         link.idle_since = self._clock.seconds()
@@ -151,6 +154,9 @@ class Connections:
     def idle_count(self) -> int:
         """How many connections rest."""
         return sum(len(place.idle) for place in self._places.values())
+
+    def _is_good(self, link: Link) -> bool:
+        return bool(self._clock.seconds() < link.good_until)
 
     def _reused(self, link: Link) -> Link:
         link.is_reused = True
