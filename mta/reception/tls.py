@@ -6,13 +6,14 @@ tenth of a second, and most commands never need it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mta.connection import TLSFacts
 from mta.errors import ConfigurationError, ExpansionError, TemporaryFailure
 from mta.expand.context import Context
-from mta.interfaces import ILogs
+from mta.interfaces import ILogs, ITemplate
+from mta.options import Source
 from mta.reception.extensions import matches, matches_or_defers
 from mta.reception.tls_options import TLSOptions
 from mta.reception.tls_settings import (
@@ -27,6 +28,7 @@ from mta.tls.policy import Verify
 from mta.tls.server_settings import UNAVAILABLE, TLSSettings
 
 if TYPE_CHECKING:
+    from cryptography import x509
     from OpenSSL import SSL
 
     from mta.tls.server import ServerTLS
@@ -85,6 +87,12 @@ class ServerCertificates:
             )
         return self._made
 
+    def served(self) -> Iterator[x509.Certificate]:
+        """Give the certificates from files that are served now."""
+        if self._made is not None:
+            for pair in self._made.pairs():
+                yield pair.certificate
+
     def prepare(self) -> None:
         """Load or make certificates that depend on nothing, before listening.
 
@@ -100,8 +108,7 @@ class ServerCertificates:
             )
             self._logs.main(" Suggested action: set tls_certificate")
         self._check_names()
-        settings = constant_settings(options)
-        if settings is not None:
+        for settings in constant_settings(options):
             try:
                 self.contexts.context(settings)
             except TemporaryFailure as error:
@@ -109,24 +116,42 @@ class ServerCertificates:
 
     def _check_names(self) -> None:
         """Find names that OpenSSL does not know, and limits that mean nothing."""
-        options = self.options
-        texts = {}
-        for name in ("tls_require_ciphers", "tls_eccurve", "tls_dhparam"):
-            template = getattr(options, name)
-            texts[name] = (template and template.constant) or ""
-        if options.tls_dh_max_bits < _SHORTEST_PRIME:
-            raise ConfigurationError(f"tls_dh_max_bits is below {_SHORTEST_PRIME}")
-        try:
-            self.contexts.blank(TLSSettings(ciphers=texts["tls_require_ciphers"]))
-            self.contexts.blank(TLSSettings(groups=texts["tls_eccurve"]))
-            prime = self.contexts.prime(texts["tls_dhparam"])
-        except TemporaryFailure as error:
-            raise ConfigurationError(error.log_text) from error
-        if texts["tls_dhparam"] not in ("", "none") and not prime:
+        contexts, options = self.contexts, self.options
+        authorities, longest = options.tls_verify_certificates, options.tls_dh_max_bits
+        if (options.tls_verify_hosts or options.tls_try_verify_hosts) and (
+            authorities is None or authorities.constant == ""
+        ):
+            text = "without any, nobody of tls_verify_hosts can be verified"
+            raise self._error("tls_verify_certificates", text)
+        if longest < _SHORTEST_PRIME:
+            raise self._error("tls_dh_max_bits", f"it is below {_SHORTEST_PRIME}")
+        self._check(
+            "tls_require_ciphers", lambda t: contexts.blank(TLSSettings(ciphers=t))
+        )
+        self._check("tls_eccurve", lambda t: contexts.blank(TLSSettings(groups=t)))
+        if self._check("tls_dhparam", contexts.prime) == b"":
             self._logs.main(
-                f"Warning: tls_dhparam has more bits than tls_dh_max_bits "
-                f"({options.tls_dh_max_bits}), and is not used"
+                "Warning: tls_dhparam has more bits than tls_dh_max_bits "
+                f"({longest}), and is not used"
             )
+
+    def _check(self, name: str, use: Callable[[str], object]) -> object:
+        """Try to use a text that is always the same; return what it gives."""
+        template: ITemplate | None = getattr(self.options, name)
+        if template is None or template.constant in (None, "", "none"):
+            return None
+        try:
+            return use(str(template.constant))
+        except TemporaryFailure as error:
+            raise self._error(name, error.log_text) from error
+
+    def _error(self, name: str, text: str) -> ConfigurationError:
+        """Return the error that names an option's place."""
+        settings = self.options.settings.get(name)
+        place = settings[0].source if settings else Source(option=name)
+        if not text.startswith(name):
+            text = f"{name}: {text}"
+        return ConfigurationError(text, place.file, place.line)
 
     async def is_offered(self, context: Context) -> bool:
         """Return whether the client is to see STARTTLS."""

@@ -51,22 +51,37 @@ async def settings_for(
     )
 
 
-def constant_settings(options: TLSOptions) -> TLSSettings | None:
-    """Return what holds for all clients that are not verified; None if that varies."""
-    templates = (
-        options.tls_certificate,
-        options.tls_privatekey,
-        options.tls_ocsp_file,
-        options.tls_require_ciphers,
-        options.tls_eccurve,
-        options.tls_dhparam,
-    )
-    texts = []
-    for template in templates:
-        if template is not None and template.constant is None:
-            return None
-        texts.append("" if template is None else template.constant or "")
-    return TLSSettings(*texts)
+def constant_settings(options: TLSOptions) -> list[TLSSettings]:
+    """Return what holds for all clients, and for all that are verified.
+
+    What varies from client to client is left out.
+    """
+    texts = [
+        _constant(template)
+        for template in (
+            options.tls_certificate,
+            options.tls_privatekey,
+            options.tls_ocsp_file,
+            options.tls_require_ciphers,
+            options.tls_eccurve,
+            options.tls_dhparam,
+        )
+    ]
+    found = [text for text in texts if text is not None]
+    if len(found) < len(texts):
+        return []
+    settings = TLSSettings(*found)
+    hosts = (options.tls_verify_hosts, options.tls_try_verify_hosts)
+    authorities = _constant(options.tls_verify_certificates)
+    revocations = _constant(options.tls_crl)
+    if not any(hosts) or not authorities or revocations is None:
+        return [settings]
+    verifying = settings._replace(authorities=authorities, revocations=revocations)
+    return [settings, verifying]
+
+
+def _constant(template: ITemplate | None) -> str | None:
+    return "" if template is None else template.constant
 
 
 def depends_on_server_name(template: ITemplate | None) -> bool:
