@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import subprocess
@@ -311,6 +312,25 @@ class ChainMatrixTests(MatrixCase):
                 "(SSL_connect): certificate verification failed: "
                 "unable to get local issuer certificate",
             )
+
+
+class EndTests(MatrixCase):
+    """How long what was proved holds."""
+
+    def test_good_until(self) -> None:
+        """A required staple holds to its end, one that was requested for ever."""
+        world = WORLDS[1]
+        end = NOW + DAY
+        case = world.case("good", world.respond(end=end), "good")
+        tls = ClientTLS(NOW.timestamp)
+        for staple, until in (
+            (Staple.REQUIRE, end.timestamp() + 300),
+            (Staple.REQUEST, math.inf),
+        ):
+            session, _ = self.shake_hands(
+                tls, case, "TLS1.3", staple=staple, certificates=self.trust(world)
+            )
+            self.assertEqual(session.good_until, until)
 
 
 class SecondOpinionTests(SynchronousTestCase):

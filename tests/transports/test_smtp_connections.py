@@ -92,6 +92,23 @@ class ConnectionsTests(SynchronousTestCase):
         link.client.is_usable = False  # type: ignore[misc]
         self.assertIsNot(self.taken(), link)
 
+    def test_proof_ends(self) -> None:
+        """A connection is not kept for longer than what the host proved holds."""
+        link = self.taken()
+        link.good_until = 2.0
+        self.connections.give_back(link)
+        self.clock.advance(1)
+        self.assertIs(self.taken(), link)
+        self.connections.give_back(link)
+        self.clock.advance(1)
+
+        other = self.taken()
+
+        self.assertIsNot(other, link)
+        other.good_until = 2.0
+        self.connections.give_back(other)
+        self.assertEqual(self.connections.idle_count, 0)
+
     def test_fresh(self) -> None:
         """Who asks for a new one gets that; those that rest are ended."""
         link = self.taken()
