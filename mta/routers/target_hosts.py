@@ -49,6 +49,7 @@ class Family:
 
 
 BOTH = Family()
+_NO_ADDRESS = (Outcome.NO_DOMAIN, Outcome.NO_DATA)
 
 
 class HostFinder:
@@ -84,10 +85,7 @@ class HostFinder:
         else:
             ipv6 = not self._family.ipv4_only
             answer = await self._resolver.addresses(name, ipv6=ipv6)
-            if system == "after" and answer.outcome in (
-                Outcome.NO_DOMAIN,
-                Outcome.NO_DATA,
-            ):
+            if system == "after" and answer.outcome in _NO_ADDRESS:
                 answer = await self._resolver.system_addresses(name)
         if not answer.records:
             return HostSearch.failed(answer)

@@ -94,7 +94,8 @@ class PublishedPolicies:
         cannot be told.
         """
         domain = policy_domain(settings.host)
-        if not domain or not self._applies(context):
+        # RFC 8461, section 2: TLSA records come first, met or not.
+        if not domain or settings.policy.dane or not self._applies(context):
             return settings
         if not await matches(self._options.hosts_mta_sts, settings.host, context):
             return settings

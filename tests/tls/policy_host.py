@@ -74,7 +74,9 @@ class PolicyHost(Factory[Any]):
 
     async def stop(self) -> None:
         """Close the port and every connection."""
-        await self._listening.stopListening()
+        stopped = self._listening.stopListening()
+        if stopped is not None:
+            await stopped
         for serving in list(self._open):
             serving.transport.abortConnection()  # type: ignore[union-attr]
 
