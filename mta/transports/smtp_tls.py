@@ -57,7 +57,7 @@ class ClientTLSOptions(Configurable):
     tls_require_ciphers = Option(
         Expanded,
         None,
-        "Ciphers in OpenSSL's notation; names with TLS_ are those of TLS 1.3.",
+        "Ciphers in OpenSSL's notation; names that begin with TLS are those of TLS 1.3.",
     )
     tls_sni = Option(Expanded, None, "The server name to send; none if unset.")
     tls_tempfail_tryclear = Option(
