@@ -161,7 +161,7 @@ class Opener:
         return link
 
     async def _open(self, settings: HostSettings, limits: TimeLimits) -> Link:
-        from mta.smtp.client_failure import SessionFailure  # noqa: PLC0415
+        from mta.smtp.client_failure import SessionFailure, Trouble  # noqa: PLC0415
 
         host = settings.host
         try:
@@ -189,6 +189,8 @@ class Opener:
         try:
             await self._greet(link, settings)
         except SessionFailure as failure:
+            if failure.trouble is Trouble.TLS and not link.verdict.tls.asked:
+                link.verdict = _without_handshake(failure.text, link, settings)
             raise HostProblem(session_problem(failure, host), link.verdict) from failure
         except HostProblem:
             client.quit()
@@ -230,7 +232,8 @@ class Opener:
         except TemporaryFailure as error:
             text = f"TLS session: {error.log_text}"
             problem = tls_problem(text, report_text=error.text)
-            raise HostProblem(problem) from error
+            # What guards the session is missing: that is no reason to go without.
+            raise HostProblem(replace(problem, is_ours=True)) from error
         try:
             await link.client.begin_tls(session)
         except SessionFailure as failure:
@@ -276,6 +279,13 @@ def _about(verdict: TLSVerdict, link: Link, settings: HostSettings) -> TLSVerdic
     )
 
 
+def _without_handshake(reason: str, link: Link, settings: HostSettings) -> TLSVerdict:
+    """Return the verdict where TLS failed before it began."""
+    required = settings.policy.demands_session
+    check = unmet(reason, required=required, result_type="validation-failure")
+    return _about(TLSVerdict(tls=check), link, settings)
+
+
 def _go_without(
     link: Link, settings: HostSettings, reason: str, reply: str = ""
 ) -> None:
@@ -304,4 +314,4 @@ def _announce(
 
 def is_tls_failure(problem: Problem) -> bool:
     """Return whether a handshake was begun and failed."""
-    return problem.number == TLS_FAILURE
+    return problem.number == TLS_FAILURE and not problem.is_ours

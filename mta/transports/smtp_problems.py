@@ -47,6 +47,7 @@ class Problem:
 
     ``number``, ``name`` and ``report_text`` are those of ``mta.recipient.Outcome``.
     ``log_text`` is for the line about the host, where an errno needs words.
+    ``is_ours`` says that the fault is in our own files.
     """
 
     scope: Scope
@@ -57,6 +58,7 @@ class Problem:
     reply: str = ""
     words: str = ""
     report_text: str = ""
+    is_ours: bool = False
 
     @property
     def log_text(self) -> str:

@@ -156,6 +156,16 @@ class StartTLSTests(TLSCase):
         self.assert_delivered(found["tried"])
         self.assertFalse(self.is_encrypted)
 
+    def test_verdict_of_an_injection(self) -> None:
+        """What came in clear after the 220 is what the verdict tells."""
+        self.a.replies["STARTTLS"] = b"220 go\r\n250-injected\r\n"
+        self.transport(hosts_require_tls="*")
+        self.logs.selectors = frozenset((*self.logs.selectors, "tls_verdict"))
+
+        outcome = self.one(hosts=(HOST_A,))
+
+        self.assertIn('TLSV="tls=no! (synch error before connect)"', outcome.log_fields)
+
     def test_handshake_without_end(self) -> None:
         """A handshake has the time of a command."""
         self.network.on_tls = lambda transport, creator: None
@@ -225,6 +235,24 @@ class StartTLSTests(TLSCase):
         outcome = self.one(hosts=(HOST_A,))
 
         self.assertEqual((outcome.result, outcome.error), (Result.DEFERRED, -37))
+        self.assertEqual(self.a.messages, [])
+
+    def test_unusable_files(self) -> None:
+        """Files of ours that cannot be used are no reason to send in clear."""
+        for option in (
+            "tls_verify_certificates",
+            "tls_crl",
+            "tls_certificate",
+        ):
+            self.transport(**{option: "/nowhere/file"})
+
+            outcome = self.one(hosts=(HOST_A,))
+
+            self.assertEqual((outcome.result, outcome.error), (Result.DEFERRED, -37))
+            self.assertIn(
+                f"TLS session: cannot use {option} /nowhere/file", outcome.text
+            )
+            self.assertEqual(outcome.report_text, "TLS is not available")
         self.assertEqual(self.a.messages, [])
 
     def test_on_connect(self) -> None:
