@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from mta.errors import SpoolError, TemporaryFailure
@@ -37,6 +37,7 @@ REFRESH_SECONDS = 86400.0
 UNUSED_SECONDS = 30 * 86400.0
 REFRESHES_AT_ONCE = 10
 KNOWN_LIMIT = 10_000
+REMEMBERED_SIZE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,11 @@ class PolicyCache:
         return finding
 
     def _remember(self, domain: str, check: float, finding: Finding) -> None:
+        policy = finding.policy
+        if policy is not None and sum(map(len, policy.lines)) > REMEMBERED_SIZE:
+            # Few are so large; from hints they are read again each time.
+            self._known.pop(domain, None)
+            return
         if len(self._known) >= KNOWN_LIMIT:
             # The oldest tenth goes: a dictionary keeps the order of insertion.
             for old in list(self._known)[: KNOWN_LIMIT // 10]:
@@ -243,10 +249,11 @@ class PolicyCache:
 
     def _refreshed(self, domain: str, result: Any) -> None:
         del self._refreshing[domain]
-        if isinstance(result, Failure):
+        if not isinstance(result, Failure):
+            if not result.fault:
+                self._known.pop(domain, None)
+        elif not isinstance(result.value, CancelledError):
             self._log(f"MTA-STS policy of {domain} not refreshed: {result.value}")
-        elif not result.fault:
-            self._known.pop(domain, None)
 
     async def refresh(self, limit: int) -> int:
         """Fetch fresh copies of policies that need them; return how many were asked for.

@@ -46,18 +46,25 @@ class PolicyHostChannel(Protocol):
 
     def handshakeCompleted(self) -> None:
         """Twisted calls this; nothing was sent before."""
-        transport: Any = self.transport
-        facts = self.session.facts(transport.getHandle())
-        problem = self.session.problem
-        if not problem and not is_for(
-            facts.peer_certificate, self._host, by_subject=False
-        ):
-            problem = "certificate name mismatch"
+        try:
+            problem = self._certificate_problem()
+        except Exception as error:
+            # What cannot be looked at proves nothing.
+            problem = f"unreadable certificate ({type(error).__name__})"
         if problem:
             self._fail(UntrustedHost(problem))
             self.abort()
         elif not self.trusted.called:
             self.trusted.callback(None)
+
+    def _certificate_problem(self) -> str:
+        transport: Any = self.transport
+        facts = self.session.facts(transport.getHandle())
+        if self.session.problem:
+            return self.session.problem
+        if not is_for(facts.peer_certificate, self._host, by_subject=False):
+            return "certificate name mismatch"
+        return ""
 
     def carry(self, factory: Any) -> Any:
         """Return the protocol of a factory, connected through this channel."""

@@ -23,7 +23,7 @@ from zope.interface import implementer
 
 from mta.errors import TemporaryFailure
 from mta.host import Answer, Outcome
-from mta.tls.client import ClientTLS
+from mta.tls.client import ClientTLS, ClientTLSSession
 from mta.tls.policy import ClientTLSPolicy, Start, Verify
 from mta.tls.sts import SIZE_LIMIT, WEBPKI_INVALID, FetchFailure
 from mta.tls.sts_channel import PolicyHostChannel, UntrustedHost
@@ -62,9 +62,9 @@ class PolicyFetcher:
         self._tls = ClientTLS()
 
     async def fetch(self, domain: str) -> bytes:
-        """Return the octets of a domain's policy file; raise FetchFailure.
+        """Return the octets of a domain's policy file.
 
-        The domain must be one that ``mta.tls.sts.is_domain`` says yes to.
+        Raises FetchFailure, or TemporaryFailure where our own certificates are bad.  The domain must be one that ``mta.tls.sts.is_domain`` says yes to.
         """
         fetched = Deferred.fromCoroutine(self._fetch(f"mta-sts.{domain}"))
         fetched.addTimeout(self._time_limit, self._reactor, self._too_late)
@@ -89,15 +89,11 @@ class PolicyFetcher:
 
     async def _ask(self, host: str, ip_address: str) -> bytes:
         """Return what a policy host serves; raise ConnectError or FetchFailure."""
-        try:
-            policy = ClientTLSPolicy(
-                Start.ON_CONNECT, Verify.REQUIRE, host, host, self._certificates
-            )
-            session = self._tls.session(policy)
-        except TemporaryFailure as error:
-            raise FetchFailure(error.log_text or str(error)) from error
         place = _PolicyHost(
-            self._reactor, ip_address, self._port, PolicyHostChannel(session, host)
+            self._reactor,
+            ip_address,
+            self._port,
+            PolicyHostChannel(self._session(host), host),
         )
         agent: Any = Agent.usingEndpointFactory(  # type: ignore[no-untyped-call]
             self._reactor, place
@@ -117,10 +113,23 @@ class PolicyFetcher:
             raise FetchFailure(f"{host}: {error}", WEBPKI_INVALID) from error
         # Whatever else a web server may do to the web client.
         except Exception as error:
-            reason = place.channel.problem or _reason(error)
+            cause = _cause_of(error)
+            if isinstance(cause, CancelledError):
+                raise cause from error
+            reason = place.channel.problem or _reason(cause)
             raise FetchFailure(f"{host}: {reason}") from error
         finally:
             place.channel.abort()
+
+    def _session(self, host: str) -> ClientTLSSession:
+        trusted = self._certificates
+        policy = ClientTLSPolicy(Start.ON_CONNECT, Verify.REQUIRE, host, host, trusted)
+        try:
+            return self._tls.session(policy)
+        except TemporaryFailure as error:
+            # Our own fault: there may be a policy that is to be enforced.
+            text = f"mta_sts_certificates = {trusted} cannot be used: {error.log_text}"
+            raise TemporaryFailure("local problem", log_text=text) from error
 
 
 @implementer(IStreamClientEndpoint, IAgentEndpointFactory)
@@ -201,10 +210,13 @@ class _Content(StreamProtocol):
             self.whole.errback(FetchFailure("its end did not come"))
 
 
-def _reason(error: Exception) -> str:
+def _cause_of(error: Exception) -> BaseException:
     """Return what stands behind the errors that Twisted's web client gathers."""
     reasons = getattr(error, "reasons", None)
-    cause = reasons[0].value if reasons else error
+    return (reasons[0].value or error) if reasons else error
+
+
+def _reason(cause: BaseException) -> str:
     if isinstance(cause, ConnectionLost | ConnectionDone):
         return "the connection was closed"
     if isinstance(cause, SSL.Error):

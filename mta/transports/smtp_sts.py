@@ -10,7 +10,7 @@ from mta.errors import TemporaryFailure
 from mta.expand.context import Context, Site
 from mta.expand.option_types import Expanded, HostList
 from mta.host import Host
-from mta.options import Configurable, Integer, Option
+from mta.options import Configurable, Option, Source
 from mta.recipient import RoutedAddress
 from mta.taint import untainted
 from mta.tls.policy import Start, STSDemand, Verify
@@ -22,13 +22,23 @@ from mta.transports.smtp_link import HostProblem, HostSettings
 from mta.transports.smtp_problems import TLS_FAILURE, TLS_REQUIRED, Problem, Scope
 
 if TYPE_CHECKING:
-    from twisted.internet.task import LoopingCall
+    from twisted.internet.defer import Deferred
 
     from mta.tls.sts_cache import Finding, PolicyCache
     from mta.tls.sts_fetch import PolicyFetcher
 
 REFRESH_INTERVAL = 3600.0
 REFRESH_LIMIT = 50
+
+
+class _PortNumber:
+    name = "port number"
+
+    def parse(self, text: str, source: Source) -> int:
+        number = text.strip()
+        if not (number.isascii() and number.isdigit() and 0 < int(number) < 65536):
+            raise source.error(f'"{text}" is not the number of a port')
+        return int(number)
 
 
 class STSOptions(Configurable):
@@ -47,7 +57,7 @@ class STSOptions(Configurable):
         "directory.",
     )
     mta_sts_port = Option(
-        Integer, "443", "The port that policies are fetched from, other for tests only."
+        _PortNumber(), "443", "The port of policy hosts; another one is for tests."
     )
 
 
@@ -58,7 +68,10 @@ class PublishedPolicies:
         self._options = options
         self._reactor = reactor
         self._known: PolicyCache | None = None
-        self._rounds: LoopingCall | None = None
+        self._timer: Any = None
+        self._round: Deferred[Any] | None = None
+        self._is_closed = False
+        self._log: Callable[[str], None] = lambda text: None
 
     async def parts(self, batch: Batch) -> list[Batch]:
         """Return the batch in parts whose addresses are under the same policies.
@@ -123,14 +136,17 @@ class PublishedPolicies:
             from mta.tls.sts_cache import PolicyCache  # noqa: PLC0415
 
             assert site.resolver is not None, "_applies has looked"
+            if site.logs is not None:
+                self._log = site.logs.main
             self._known = PolicyCache(
                 resolver=site.resolver,
                 fetch=await self._fetching(site),
                 hints=site.hints,
                 clock=site.clock,
-                log=lambda text: site.logs.main(text) if site.logs else None,
+                log=self._log,
             )
-            self._begin_rounds(self._known, site)
+            if not self._is_closed:
+                self._await_round()
         return self._known
 
     async def _fetching(self, site: Site) -> Callable[[str], Awaitable[bytes]]:
@@ -158,26 +174,34 @@ class PublishedPolicies:
 
         return fetch
 
-    def _begin_rounds(self, cache: PolicyCache, site: Site) -> None:
-        """Renew policies every hour before they expire (RFC 8461, section 10.2)."""
+    def _await_round(self) -> None:
+        self._timer = self._reactor.callLater(REFRESH_INTERVAL, self._begin_round)
+
+    def _begin_round(self) -> None:
+        """Renew policies before they expire (RFC 8461, section 10.2)."""
         from twisted.internet.defer import Deferred  # noqa: PLC0415
-        from twisted.internet.task import LoopingCall  # noqa: PLC0415
 
-        async def make_round() -> None:
-            try:
-                await cache.refresh(REFRESH_LIMIT)
-            except TemporaryFailure as error:
-                if site.logs is not None:
-                    site.logs.main(f"MTA-STS policies not renewed: {error}")
+        assert self._known is not None
+        self._timer = None
+        self._round = Deferred.fromCoroutine(self._known.refresh(REFRESH_LIMIT))
+        self._round.addBoth(self._end_round)
 
-        self._rounds = LoopingCall(lambda: Deferred.fromCoroutine(make_round()))
-        self._rounds.clock = self._reactor
-        self._rounds.start(REFRESH_INTERVAL, now=False)
+    def _end_round(self, result: Any) -> None:
+        self._round = None
+        if self._is_closed:
+            return
+        if not isinstance(result, int):
+            self._log(f"MTA-STS policies not renewed: {result.value}")
+        self._await_round()
 
     def close(self) -> None:
         """Renew no more."""
-        if self._rounds is not None and self._rounds.running:
-            self._rounds.stop()
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._round is not None:
+            self._round.cancel()
         if self._known is not None:
             self._known.close()
 

@@ -107,6 +107,16 @@ class DiscoveryTests(CacheCase):
         self.assertLessEqual(len(self.cache._known), 10_000)
         self.assertEqual(self.find(domain="d10499.test").policy, None)
 
+    def test_large(self) -> None:
+        """A large policy is not held in memory, but is found each time."""
+        self.files[DOMAIN] = policy_file() + b"x: " + b"y" * 60_000
+
+        for _ in range(3):
+            self.assertIs(self.mode(1), Mode.ENFORCE)
+
+        self.assertEqual(self.cache._known, {})
+        self.assertEqual(len(self.fetched), 1)
+
 
 class BackOffTests(CacheCase):
     """Policy hosts that fail are left in peace."""

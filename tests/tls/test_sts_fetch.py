@@ -11,14 +11,16 @@ from typing import Any
 import trustme
 from cryptography import x509
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import TestCase
 
+from mta.errors import TemporaryFailure
 from mta.host import Answer, Outcome
 from mta.testing import FakeResolver
 from mta.tls.host_names import is_for
 from mta.tls.sts import FETCH_ERROR, WEBPKI_INVALID, FetchFailure
+from mta.tls.sts_channel import PolicyHostChannel
 from mta.tls.sts_fetch import PolicyFetcher
 from tests.tls.policy_host import DOMAIN, HOST, POLICY, PolicyHost, answer
 
@@ -170,6 +172,18 @@ class FetchTests(FetchCase):
             failure = await self.refused(self.fetch(self.serve(said), time_limit=0.3))
             self.assertEqual("it did not come within 0.3 s", str(failure))
 
+    async def test_cancelled(self) -> None:
+        """Who does not wait any more is not told of a failure, but of that."""
+        for said in (b"HTTP/1.1 200 OK\r\n", answer()[:-1]):
+            host = self.serve(said)
+            fetched = Deferred.fromCoroutine(self.fetch(host))
+            while not host.requests:
+                await deferLater(reactor, 0.01)
+
+            fetched.cancel()
+
+            await self.assertFailure(fetched, CancelledError)
+
 
 class TrustTests(FetchCase):
     """Certificates of policy hosts."""
@@ -193,6 +207,19 @@ class TrustTests(FetchCase):
             self.assertEqual(failure.result_type, WEBPKI_INVALID)
             self.assertEqual(host.requests, [])
 
+    async def test_unreadable(self) -> None:
+        """A certificate over which our own code stumbles proves nothing."""
+        host = self.serve()
+
+        def stumble(*_: object) -> None:
+            raise ZeroDivisionError
+
+        self.patch(PolicyHostChannel, "_certificate_problem", stumble)
+        failure = await self.refused(self.fetch(host))
+
+        self.assertIn("unreadable certificate (ZeroDivisionError)", str(failure))
+        self.assertEqual(host.requests, [])
+
     async def test_wildcard(self) -> None:
         """A certificate for all names of the domain will do."""
         host = self.serve(issued=AUTHORITY.issue_cert(f"*.{DOMAIN}"))
@@ -206,12 +233,13 @@ class TrustTests(FetchCase):
         self.assertEqual(failure.result_type, WEBPKI_INVALID)
 
     async def test_no_certificates(self) -> None:
-        """Without a file of authorities nobody is trusted, and nobody asked."""
+        """Without our file of authorities nobody can tell, and nobody is asked."""
         host = self.serve()
 
-        failure = await self.refused(self.fetch(host, certificates="/nonexistent"))
+        with self.assertRaises(TemporaryFailure) as caught:
+            await self.fetch(host, certificates="/nonexistent")
 
-        self.assertIn("/nonexistent", str(failure))
+        self.assertIn("mta_sts_certificates = /nonexistent", caught.exception.log_text)
         self.assertEqual(host.connections, 0)
 
     async def test_no_tls(self) -> None:

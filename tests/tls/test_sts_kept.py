@@ -195,6 +195,7 @@ class RefreshTests(CacheCase):
         self.cache.close()
 
         self.assertTrue(served.called)
+        self.assertEqual(self.lines, [])
 
     def test_unasked(self) -> None:
         """Domains that had mail lately are renewed without new mail."""

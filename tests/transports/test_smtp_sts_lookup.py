@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mta.errors import SpoolError
+from mta.errors import ConfigurationError, SpoolError
 from mta.expand.context import Context, Site
 from mta.host import Answer, Host, Outcome
 from mta.message import Message
@@ -179,6 +179,49 @@ class RoundTests(AppliedCase):
         self.clock.advance(3600)
         self.assertEqual(len(rounds), 2)
         rounds[1].callback(0)
+
+    def test_ended(self) -> None:
+        """A round that is under way ends with the process, and is no trouble."""
+        self.demanded()
+
+        async def refresh(limit: int) -> int:
+            return await Deferred()
+
+        assert self.used._known is not None
+        self.used._known.refresh = refresh  # type: ignore[method-assign]
+        self.clock.advance(3600)
+        self.used.close()
+
+        self.assertEqual(self.logs.lines, [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_defect(self) -> None:
+        """A defect in a round is logged, and the next one is made."""
+        self.demanded()
+        rounds = []
+
+        async def refresh(limit: int) -> int:
+            rounds.append(limit)
+            raise ZeroDivisionError("defect")
+
+        assert self.used._known is not None
+        self.used._known.refresh = refresh  # type: ignore[method-assign]
+        self.clock.pump([3600, 3600])
+
+        self.assertEqual(len(rounds), 2)
+        self.assertIn("not renewed: defect", self.logs.lines[0])
+
+
+class OptionTests(SynchronousTestCase):
+    """Options that cannot be."""
+
+    def test_port(self) -> None:
+        """A port is a number that ports have."""
+        for text in ("0", "65536", "https", "-1", ""):
+            with self.assertRaises(ConfigurationError):
+                SMTPTransport.with_texts(
+                    {"mta_sts_port": text}, language=PlainLanguage(), name="x"
+                )
 
 
 class UnansweredTests(AppliedCase):
