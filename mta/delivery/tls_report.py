@@ -14,13 +14,14 @@ from mta.delivery.tls_results import DAY_SECONDS, TLSResult
 from mta.tls.verdict import Check, PublishedPolicy, TLSVerdict, result_type_of
 
 NO_POLICY = "no-policy-found"
+NO_STARTTLS = "starttls-not-supported"
 DETAILS_LIMIT = 1000
 
 # Which checks tell why a session was no success, most telling first.  What tells
 # nothing against the policy of a domain is not told to it.
 _TELLING = {
     "sts": ("chain", "name", "ocsp", "crl", "tls", "sts"),
-    "tlsa": ("dane", "ocsp", "tls"),
+    "tlsa": ("dane", "ocsp", "crl", "tls"),
     NO_POLICY: ("chain", "name", "ocsp", "crl", "tls", "dane", "sts"),
 }
 _POLICY_CHECKS = {"sts": ("sts",), "tlsa": ("dane",)}
@@ -170,9 +171,11 @@ def _failure(verdict: TLSVerdict, kind: str) -> tuple[str, Check] | None:
     """Return the check that tells best why sessions failed; None where they did not.
 
     They did where a policy could not be had or is not met, where something that was
-    required is missing, and where there was no TLS.
+    required is missing, and where there was no TLS.  What a message alone asked for
+    (RFC 8689) is no failure of its receiver.
     """
-    has_failed = verdict.tls.met is not True or bool(verdict.violations)
+    broken = [name for name, _ in verdict.violations if name != "requiretls"]
+    has_failed = verdict.tls.met is not True or bool(broken)
     for name in _POLICY_CHECKS.get(kind, ("dane", "sts")):
         check: Check = getattr(verdict, name)
         if check.met is not True and check.result_type:
@@ -180,15 +183,13 @@ def _failure(verdict: TLSVerdict, kind: str) -> tuple[str, Check] | None:
         has_failed = has_failed or (check.has_failed and kind != NO_POLICY)
     if not has_failed:
         return None
-    if result_type_of("tls", verdict.tls) == "starttls-not-supported" and (
-        verdict.tls.met is not True
-    ):
+    if verdict.tls.has_failed and result_type_of("tls", verdict.tls) == NO_STARTTLS:
         return "tls", verdict.tls
     for name in _TELLING.get(kind, _TELLING[NO_POLICY]):
         check = getattr(verdict, name)
         if check.has_failed or check.is_violated:
             return name, check
-    return "requiretls", verdict.requiretls
+    return "tls", verdict.tls
 
 
 def _detail(key: tuple[str, ...], count: int) -> dict[str, Any]:

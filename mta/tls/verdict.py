@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any
 
 REASON_LIMIT = 300
-STRINGS_LIMIT = 20
+STRINGS_LIMIT = 100
+STRINGS_SIZE_LIMIT = 4000
 
 
 class UnreadableVerdict(ValueError):
@@ -243,9 +244,21 @@ def _policy_to_json(policy: PublishedPolicy) -> dict[str, Any]:
     return {
         "kind": policy.kind,
         "domain": policy.domain,
-        "strings": list(policy.strings[:STRINGS_LIMIT]),
-        "mx_patterns": list(policy.mx_patterns[:STRINGS_LIMIT]),
+        "strings": _kept(policy.strings),
+        "mx_patterns": _kept(policy.mx_patterns),
     }
+
+
+def _kept(strings: tuple[str, ...]) -> list[str]:
+    """Return as many strings as are worth keeping: others have written them."""
+    kept: list[str] = []
+    room = STRINGS_SIZE_LIMIT
+    for text in strings[:STRINGS_LIMIT]:
+        room -= len(text)
+        if room < 0:
+            break
+        kept.append(text)
+    return kept
 
 
 def _policy(value: object) -> PublishedPolicy:

@@ -312,7 +312,17 @@ class PolicyTests(SynchronousTestCase):
             self.assertEqual(reasons(result(verdict)), [expected])
 
     def test_requiretls(self) -> None:
-        """A message's own demand that was not met is a failure of another kind."""
+        """What a message alone asked for is no failure of its receiver."""
         verdict = TLSVerdict(tls=met(), requiretls=unmet("not offered", required=True))
+
+        self.assertEqual(kinds(result(verdict)), [("no-policy-found", 1, 0)])
+
+    def test_our_own_refusal(self) -> None:
+        """A host that we did not connect to is not said to lack STARTTLS."""
+        verdict = TLSVerdict(
+            tls=absent("no connection was made", required=True),
+            sts=unmet("TLS is not to be used with it", required=True),
+            policies=(STS,),
+        )
 
         self.assertEqual(reasons(result(verdict)), ["validation-failure"])

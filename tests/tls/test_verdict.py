@@ -129,6 +129,15 @@ class VerdictTests(SynchronousTestCase):
         self.assertEqual(verdict_from_json(json.loads(text)).json_text, text)
         self.assertEqual(verdict_from_json({}), TLSVerdict())
 
+    def test_large_policy(self) -> None:
+        """Of a policy that others have written, only so much is kept."""
+        for strings in (("x" * 1000,) * 1000, ("x",) * 1000, ("x" * 100_000,)):
+            policy = PublishedPolicy("sts", "example", strings, strings)
+            text = TLSVerdict(policies=(policy,)).json_text
+
+            self.assertLess(len(text), 10_000)
+            verdict_from_json(json.loads(text))
+
     def test_bad_json(self) -> None:
         """What is no verdict is refused."""
         check = {"asked": True, "required": False, "met": True}
