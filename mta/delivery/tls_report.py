@@ -187,7 +187,7 @@ def _failure(verdict: TLSVerdict, kind: str) -> tuple[str, Check] | None:
         return "tls", verdict.tls
     for name in _TELLING.get(kind, _TELLING[NO_POLICY]):
         check = getattr(verdict, name)
-        if check.has_failed or check.is_violated:
+        if check.has_failed or (check.is_violated and name != "tls"):
             return name, check
     return "tls", verdict.tls
 
