@@ -12,11 +12,9 @@ from mta.tls.client_staple import StapleResult
 from mta.tls.dane import DANEVerdict
 from mta.tls.host_names import is_for
 from mta.tls.policy import ClientTLSPolicy, Staple, Verify
-from mta.tls.tlsa import published_records
 from mta.tls.verdict import (
     UNASKED,
     Check,
-    PublishedPolicy,
     TLSVerdict,
     absent,
     judged,
@@ -84,7 +82,7 @@ def check(presented: Presented, policy: ClientTLSPolicy) -> TLSVerdict:
         crl=_lists(presented, policy),
         sts=_published(presented, policy),
         dane=dane_check(presented.dane, policy),
-        policies=_records(policy),
+        policies=policy.published_records,
     )
 
 
@@ -95,7 +93,7 @@ def refused(reason: str, presented: Presented, policy: ClientTLSPolicy) -> TLSVe
             reason, required=policy.demands_session, result_type="validation-failure"
         ),
         ocsp=staple_check(presented.staple, policy),
-        policies=_records(policy),
+        policies=policy.published_records,
     )
     if presented.dane is not None:
         verdict = verdict.having(dane=dane_check(presented.dane, policy))
@@ -126,12 +124,6 @@ def staple_check(staple: StapleResult, policy: ClientTLSPolicy) -> Check:
     if staple.number in (0, 1):
         return absent(staple.reason or "none came", required=required)
     return unmet(staple.reason, required=required)
-
-
-def _records(policy: ClientTLSPolicy) -> tuple[PublishedPolicy, ...]:
-    if not policy.dane:
-        return ()
-    return (published_records(policy.dane_names[0], policy.dane),)
 
 
 def _session(presented: Presented, policy: ClientTLSPolicy) -> Check:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from mta.tls.tlsa import TLSA
+from mta.tls.tlsa import TLSA, published_records
+from mta.tls.verdict import PublishedPolicy
 
 
 class Verify(Enum):
@@ -96,6 +97,13 @@ class ClientTLSPolicy:
     def demands_certificate(self) -> bool:
         """Whether nothing may be sent to a server that does not prove who it is."""
         return self.verify is Verify.REQUIRE or bool(self.dane)
+
+    @property
+    def published_records(self) -> tuple[PublishedPolicy, ...]:
+        """What reports say of the TLSA records; empty where there are none."""
+        if not self.dane:
+            return ()
+        return (published_records(self.dane_names[0], self.dane),)
 
     @property
     def demands_session(self) -> bool:

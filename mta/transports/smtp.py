@@ -25,6 +25,7 @@ from mta.transports.base import Batch, Prepared, Transport, transport
 from mta.transports.host_lock import HostLock
 from mta.transports.smtp_connections import Connections
 from mta.transports.smtp_crl import FetchedLists, fetched_lists
+from mta.transports.smtp_dane import DANEOptions, under_records
 from mta.transports.smtp_delivery import HostTour
 from mta.transports.smtp_hosts import (
     find_hosts,
@@ -38,7 +39,6 @@ from mta.transports.smtp_requiretls import Secrecy
 from mta.transports.smtp_sending import Sending
 from mta.transports.smtp_settings import PORTS, depends_on_nothing, settings_for
 from mta.transports.smtp_sts import PublishedPolicies, STSOptions
-from mta.transports.smtp_tls import ClientTLSOptions
 
 if TYPE_CHECKING:
     from mta.smtp.client_failure import TimeLimits
@@ -57,7 +57,7 @@ class _ProtocolType:
 
 
 @transport("smtp")
-class SMTPTransport(ClientTLSOptions, STSOptions, Transport):
+class SMTPTransport(DANEOptions, STSOptions, Transport):
     """Deliver to another host over SMTP or LMTP."""
 
     is_remote = True
@@ -233,6 +233,7 @@ class SMTPTransport(ClientTLSOptions, STSOptions, Transport):
             context,
             randomize=await self.hosts_randomize.value(context),
             by_name=self.gethostbyname,
+            trust_in=self.trust_in,
             allow_local=self.allow_localhost,
             transport=self.name,
         )
@@ -259,7 +260,7 @@ class SMTPTransport(ClientTLSOptions, STSOptions, Transport):
             lock=lambda settings: self._lock(settings, context),
             time=self._time_limits(),
             secrecy=Secrecy.of(batch.message, batch.return_path),
-            published=partial(self._published.demanded, context=context),
+            published=partial(self._demanded, context=context),
             messages=self.connection_max_messages,
             recipients=await self.max_rcpt.value(context),
             multi_domain=await self.multi_domain.value(context),
@@ -285,6 +286,12 @@ class SMTPTransport(ClientTLSOptions, STSOptions, Transport):
             named = replace(known.host, mail_domain=host.mail_domain)
             known = replace(known, host=named)
         return known
+
+    async def _demanded(self, settings: HostSettings, context: Context) -> HostSettings:
+        """Return how to speak to a host by what its side publishes."""
+        if settings.host.secure or self.hosts_require_dane is not None:
+            settings = await under_records(self, settings, context)
+        return await self._published.demanded(settings, context)
 
     async def _preparation(self, batch: Batch) -> Callable[[], Awaitable[Prepared]]:
         """Return what gives the content: made anew where host or TLS may be in it."""

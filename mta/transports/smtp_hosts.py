@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import random
 import socket
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
 from mta.expand.context import Context
 from mta.host import Answer, Host, Outcome
@@ -18,6 +19,14 @@ from mta.transports.smtp_problems import (
     Problem,
     Scope,
 )
+
+
+class Trust(Enum):
+    """What DNSSEC means for the addresses of a host."""
+
+    UNUSED = "they never count as authenticated"
+    USED = "they may be"
+    DEMANDED = "they must be"
 
 
 @dataclass(slots=True)
@@ -38,6 +47,7 @@ async def find_hosts(
     *,
     randomize: bool,
     by_name: bool,
+    trust_in: Callable[[str, Context], Awaitable[Trust]],
     allow_local: bool,
     transport: str,
 ) -> Candidates:
@@ -54,19 +64,27 @@ async def find_hosts(
             text = f"failed to look up IP address for {name}"
             found.problems.append(Problem(Scope.HOST, text, number, "lookup", "4.4.3"))
             continue
+        trust = Trust.USED if is_ip_address(name) else await trust_in(name, context)
+        if trust is Trust.DEMANDED and not answer.secure:
+            text = f"host lookup for {name} done insecurely"
+            found.problems.append(
+                Problem(Scope.HOST, text, DNS_DEFER, "lookup", "4.7.5")
+            )
+            continue
+        secure = answer.secure and trust is not Trust.UNUSED
         addresses = [str(record) for record in answer.records]
         if not allow_local and any(is_local(a, context) for a in addresses):
             text = f"{transport} transport found host {name} to be local"
             found.refusal = Problem(Scope.HOST, text, HOST_IS_LOCAL, "", "4.4.6")
             return found
         found.hosts += [
-            Host(name, address, port, secure=answer.secure) for address in addresses
+            Host(name, address, port, secure=secure) for address in addresses
         ]
     return found
 
 
 async def _addresses(name: str, context: Context, by_name: bool) -> Answer:
-    if _is_ip_address(name):
+    if is_ip_address(name):
         return Answer(Outcome.FOUND, (name,))
     resolver = context.site.resolver
     if resolver is None:
@@ -106,7 +124,7 @@ def parse_host(item: str) -> tuple[str, int | None]:
     if item.startswith("["):
         name, _, rest = item[1:].partition("]")
         port = rest.removeprefix(":")
-    elif _is_ip_address(item):
+    elif is_ip_address(item):
         return item, None
     else:
         name, _, port = item.partition(":")
@@ -161,7 +179,8 @@ def host_key(host: Host, port: int, interface: str, *, with_address: bool) -> st
     return key
 
 
-def _is_ip_address(text: str) -> bool:
+def is_ip_address(text: str) -> bool:
+    """Return whether a text is an IP address and no name."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

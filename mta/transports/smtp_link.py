@@ -292,7 +292,8 @@ def _go_without(
     """Note that there is no TLS; raise HostProblem where it is demanded."""
     is_demanded = settings.policy.demands_session
     check = unmet(reason, required=is_demanded)
-    link.verdict = _about(TLSVerdict(tls=check), link, settings)
+    policies = settings.policy.published_records
+    link.verdict = _about(TLSVerdict(tls=check, policies=policies), link, settings)
     if is_demanded:
         text = f"a TLS session is required, but {reason}"
         problem = replace(tls_problem(text, TLS_REQUIRED), reply=reply)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from errno import ETIMEDOUT
 from typing import TYPE_CHECKING
 
+from mta.connection import TLSFacts
 from mta.interfaces import ILogs
 from mta.recipient import Outcome, Result, RoutedAddress
 from mta.smtp.client_transaction import ClientTransaction
@@ -156,7 +157,7 @@ class OutcomeMaker:
             if self._selects("tls_cipher"):
                 fields.append(f"X={tls.log_cipher}")
             if self._selects("tls_certificate_verified"):
-                fields.append(f"CV={'yes' if tls.verified else 'no'}")
+                fields.append(f"CV={_verified_by(tls)}")
             if self._selects("tls_peerdn") and tls.peer_dn:
                 escaped = tls.peer_dn.replace("\\", "\\\\").replace('"', '\\"')
                 fields.append(f'DN="{escaped}"')
@@ -177,3 +178,9 @@ class OutcomeMaker:
 
     def _selects(self, selector: str) -> bool:
         return self._logs is not None and self._logs.selects(selector)
+
+
+def _verified_by(tls: TLSFacts) -> str:
+    if not tls.verified:
+        return "no"
+    return "dane" if tls.dane else "yes"

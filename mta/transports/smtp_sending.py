@@ -21,6 +21,7 @@ from mta.transports.smtp_connections import (
     Link,
     NoConnectionFree,
 )
+from mta.transports.smtp_dane import failure_line
 from mta.transports.smtp_link import HostProblem, HostSettings, Opener, is_tls_failure
 from mta.transports.smtp_problems import UTF8_FORWARD, Problem, Scope
 from mta.transports.smtp_progress import Progress
@@ -88,6 +89,9 @@ class Sending:
             except HostProblem as found:
                 failure = under_policy(found, settings)
                 problem = self.secrecy.problem(failure, settings)
+                line = failure_line(found.problem, settings)
+                if line:
+                    progress.log(line)
                 if not (is_tls_failure(problem) and settings.may_go_clear):
                     progress.host_failed(settings, problem, failure.verdict)
                     return

@@ -117,7 +117,7 @@ async def tls_policy(
     options: ClientTLSOptions, host: Host, context: Context
 ) -> ClientTLSPolicy:
     """Return how sessions with a host are secured; raise TemporaryFailure."""
-    staple = await _staple(options, host, context)
+    staple = await staple_for(options, host, context)
     if options.protocol in ("smtps", "submissions"):
         start = Start.ON_CONNECT
     elif staple is Staple.REQUIRE or await matches(
@@ -154,7 +154,8 @@ async def tls_policy(
     )
 
 
-async def _staple(options: ClientTLSOptions, host: Host, context: Context) -> Staple:
+async def staple_for(options: ClientTLSOptions, host: Host, context: Context) -> Staple:
+    """Return whether a host is asked for an OCSP response."""
     if await matches(options.hosts_require_ocsp, host, context):
         return Staple.REQUIRE
     if await matches(options.hosts_request_ocsp, host, context):
