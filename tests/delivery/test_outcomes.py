@@ -83,6 +83,28 @@ class LineTests(Case):
             ],
         )
 
+    def test_deferred_over_tls(self) -> None:
+        """== has the verdict on TLS, but not what only => lines have."""
+        log, logs = self.log()
+        outcome = Outcome(
+            self.address("a@x.example"),
+            Result.DEFERRED,
+            "no",
+            error=-37,
+            host=Host("mx.x.example", "192.0.2.1"),
+            log_fields=["X=TLS1.3", 'TLSV="tls=yes chain=no! (expired)"'],
+        )
+
+        log.deferred(self.message, outcome)
+
+        self.assertEqual(
+            logs.lines,
+            [
+                "== a@x.example R=r T=t defer (-37) H=mx.x.example [192.0.2.1] "
+                'TLSV="tls=yes chain=no! (expired)": no',
+            ],
+        )
+
     def test_deferred_locally(self) -> None:
         """A local address that waits is shown whole, unlike one that is delivered."""
         log, logs = self.log()
