@@ -46,7 +46,10 @@ class TLSOptions(Configurable):
         "authority in the chain of a client.",
     )
     tls_require_ciphers = Option(
-        Expanded, None, "The cipher suites allowed with TLS 1.2, as OpenSSL lists them."
+        Expanded,
+        None,
+        "The cipher suites allowed, as OpenSSL lists them; names with TLS_ are for TLS "
+        "1.3, which others leave alone.",
     )
     tls_eccurve = Option(
         Expanded,

@@ -13,6 +13,7 @@ from zope.interface import implementer
 from mta.connection import TLSFacts
 from mta.taint import Tainted
 from mta.tls.certificates import subject_of
+from mta.tls.ciphers import use_ciphers
 from mta.tls.client import SSL_REASONS, standard_cipher_name
 from mta.tls.openssl_options import DEFAULT_BITS
 from mta.tls.policy import Verify
@@ -44,8 +45,7 @@ def server_context(ciphers: str = "", bits: int = DEFAULT_BITS) -> SSL.Context:
     context.set_tlsext_servername_callback(_server_named)
     context.set_alpn_select_callback(_protocols_offered)
     if ciphers:
-        # Names have hyphens with OpenSSL, and underscores with others.
-        context.set_cipher_list(ciphers.replace("_", "-").encode("ascii", "replace"))
+        use_ciphers(context, ciphers)
     return context
 
 
