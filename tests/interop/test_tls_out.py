@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -168,9 +168,7 @@ class OwnReceiverTests(TLSOutCase):
         return Path(packets).read_bytes().count(octets)
 
     @contextlib.contextmanager
-    def capturing(
-        self, tshark: str, port: int, packets: str
-    ) -> contextlib._GeneratorContextManager[None]:  # type: ignore[misc]
+    def capturing(self, tshark: str, port: int, packets: str) -> Iterator[None]:
         """Write the packets from and to a port into a file."""
         command = [
             tshark, "-q", "-i", "lo", "-f", f"tcp port {port}", "-F", "pcap",

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mta.errors import TemporaryFailure
 from mta.tls import client_context
-from mta.tls.client_context import ClientContexts, read_lists
+from mta.tls.client_context import ClientContexts
 from mta.tls.policy import ClientTLSPolicy
 from tests.tls.proofs import HOUR, SHA256, Authority
 
@@ -50,7 +50,7 @@ class ContextCase(SynchronousTestCase):
         """Return why there is no context for a policy."""
         policy = ClientTLSPolicy(**facts)  # type: ignore[arg-type]
         error = self.assertRaises(TemporaryFailure, self.contexts.context, policy)
-        self.assertEqual(error.text, "TLS is not available")
+        self.assertEqual(error.text, "TLS currently unavailable")
         return str(error.log_text)
 
 
@@ -97,21 +97,21 @@ class SharingTests(ContextCase):
 class BadFileTests(ContextCase):
     def test_missing(self) -> None:
         """A file that is not there is named with its option."""
-        for option, field in (
-            ("tls_verify_certificates", "certificates"),
-            ("tls_crl", "crl"),
-            ("tls_certificate", "certificate"),
+        for start, field in (
+            ("cannot use tls_verify_certificates /nonexistent", "certificates"),
+            ("cannot use tls_crl /nonexistent", "crl"),
+            ("cert/key setup: cert=/nonexistent", "certificate"),
         ):
             text = self.refusal(**{field: "/nonexistent"})
 
-            self.assertIn(f"cannot use {option} /nonexistent", text)
+            self.assertTrue(text.startswith(start), text)
             self.assertIn("No such file or directory", text)
 
     def test_garbage(self) -> None:
         """So is one that holds something else."""
         path = self.file(b"nothing\n")
         for field in ("certificates", "crl", "certificate"):
-            self.assertIn(f" {path}", self.refusal(**{field: path}))
+            self.assertIn(path, self.refusal(**{field: path}))
 
     def test_empty_directory(self) -> None:
         """A directory without revocation lists covers nobody."""
@@ -120,7 +120,7 @@ class BadFileTests(ContextCase):
 
         text = self.refusal(crl=path)
 
-        self.assertIn("no revocation lists", text)
+        self.assertIn("there is no revocation list", text)
 
     def test_other_key(self) -> None:
         """A key that is not the certificate's is refused."""
@@ -130,8 +130,7 @@ class BadFileTests(ContextCase):
             certificate=self.file(OURS.pem), private_key=self.file(other.key_pem)
         )
 
-        self.assertIn("cannot use tls_certificate", text)
-        self.assertIn("key values mismatch", text)
+        self.assertIn("the key is not that of the certificate", text)
 
     def test_locked_key(self) -> None:
         """A key with a passphrase is refused; nobody is asked for it."""
@@ -156,28 +155,26 @@ class BadFileTests(ContextCase):
 
 class ListsTests(ContextCase):
     def test_forms(self) -> None:
-        """Lists come in PEM, several in a file, or in DER."""
+        """Lists come in PEM, several in a file, or in DER; or in a directory."""
         pem = revocation_list()
         der = x509.load_pem_x509_crl(pem).public_bytes(Encoding.DER)
+        directory = self.mktemp()
+        os.mkdir(directory)
+        with open(os.path.join(directory, "one.pem"), "wb") as file:
+            file.write(pem)
+        for path in (self.file(pem + b"text\n" + pem), self.file(der), directory):
+            self.contexts.context(ClientTLSPolicy(crl=path))
 
-        self.assertEqual(len(list(read_lists(pem + b"text\n" + pem))), 2)
-        self.assertEqual(len(list(read_lists(der))), 1)
-        self.assertEqual(list(read_lists(b"text")), [])
+        self.assertEqual(len(self.contexts), 3)
 
-    def test_cut(self) -> None:
-        """A list that is cut is an error, not an empty one, wherever the cut is."""
-        pem = revocation_list()
-        begin = len("-----BEGIN X509 CRL-----")
-        for end in range(begin, len(pem) - 1):
-            self.assertRaises(ValueError, list, read_lists(pem[:end]))
-
-    def test_directory(self) -> None:
-        """All files of a directory are read."""
-        path = self.mktemp()
-        os.mkdir(path)
-        with open(os.path.join(path, "one.pem"), "wb") as file:
+    def test_changed_in_a_directory(self) -> None:
+        """A list that changes inside of a directory is read again."""
+        directory = self.mktemp()
+        os.mkdir(directory)
+        path = os.path.join(directory, "one.pem")
+        with open(path, "wb") as file:
             file.write(revocation_list())
+        before = self.contexts.context(ClientTLSPolicy(crl=directory))
+        os.utime(path, ns=(1, 1))
 
-        self.contexts.context(ClientTLSPolicy(crl=path))
-
-        self.assertEqual(len(self.contexts), 1)
+        self.assertIsNot(self.contexts.context(ClientTLSPolicy(crl=directory)), before)
