@@ -131,7 +131,7 @@ class OutcomeMaker:
         key = ""
         if settings is not None and problem.scope is Scope.HOST:
             key = settings.retry_key
-        elif settings is not None and problem.scope is Scope.MESSAGE:
+        elif settings is not None and problem.scope in (Scope.MESSAGE, Scope.DEMAND):
             key = settings.message_key(self._message_id)
         return Outcome(
             address,

@@ -37,6 +37,7 @@ class Scope(Enum):
 
     HOST = "the host: other messages need not try it either"
     MESSAGE = "this message at this host"
+    DEMAND = "this message at this host, which no waiting mends: no hint is kept"
     RECIPIENT = "one recipient"
     PERMANENT = "the addresses: they fail for good"
 

@@ -164,7 +164,7 @@ class Progress:
         if problem.scope is Scope.HOST or self.more_hosts:
             self.log(f"H={settings.host}{problem.log_text}")
         hints = self.batch.hints
-        if hints is None or problem.scope is Scope.RECIPIENT:
+        if hints is None or problem.scope in (Scope.RECIPIENT, Scope.DEMAND):
             return
         key = settings.retry_key
         if problem.scope is Scope.MESSAGE:

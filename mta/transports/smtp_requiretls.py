@@ -80,7 +80,8 @@ class Secrecy:
     def problem(self, failure: HostProblem, settings: HostSettings) -> Problem:
         """Return what a host that cannot be used means for this message.
 
-        The verdict of the failure says so, too.  Other messages may need less, so no hint is kept of what this one found.
+        The verdict of the failure says so, too.  Other messages may need less, so
+        nothing is remembered of the host.
         """
         problem = failure.problem
         is_of_tls = problem.number in (TLS_FAILURE, TLS_REQUIRED)
@@ -92,7 +93,7 @@ class Secrecy:
             failure.verdict = failure.verdict.having(requiretls=found)
             return self._lack(settings, problem.text, NOT_SECURE)
         # Perhaps the next handshake does not break off.
-        return replace(problem, scope=Scope.RECIPIENT)
+        return replace(problem, scope=Scope.MESSAGE)
 
     def shortcoming(self, link: Link, settings: HostSettings) -> Problem | None:
         """Return why a connection is not good enough for the message.
@@ -128,7 +129,7 @@ class Secrecy:
 
     def _lack(self, settings: HostSettings, text: str, status: str) -> Problem:
         problem = Problem(
-            Scope.RECIPIENT,
+            Scope.DEMAND,
             f"REQUIRETLS cannot be met by {settings.host}: {text}",
             TLS_REQUIRED,
             "tls_required",

@@ -84,7 +84,8 @@ class RequiredTests(RequireTLSCase):
         self.assertIs(outcome.result, Result.DEFERRED, outcome)
         self.assertEqual("454 not now", outcome.reply)
         self.assert_unsent(host)
-        self.assertEqual([], self.hints.failures)
+        [(key, _)] = self.hints.failures
+        self.assertTrue(key.endswith(":1abcde-00000000001-0001"), key)
 
     async def test_unverified(self) -> None:
         """So does one whose certificate is for another name, or of strangers."""
@@ -167,6 +168,11 @@ class RequiredTests(RequireTLSCase):
 
         self.assertIs(outcome.result, Result.DEFERRED, outcome)
         self.assertEqual("4.7.10", outcome.status)
+        self.assertTrue(outcome.retry_key)
+        self.assertEqual(
+            {f"T:b.example:127.0.0.1:{down.host.port}"},
+            {key for key, _ in self.hints.failures},
+        )
         self.assertIn("did not offer TLS", outcome.text)
 
     async def test_handshake_breaks_off(self) -> None:
@@ -180,7 +186,8 @@ class RequiredTests(RequireTLSCase):
         self.assertIs(outcome.result, Result.DEFERRED, outcome)
         self.assertEqual(-37, outcome.error)
         self.assert_unsent(host)
-        self.assertEqual([], self.hints.failures)
+        [(key, _)] = self.hints.failures
+        self.assertTrue(key.endswith(":1abcde-00000000001-0001"), key)
 
     async def test_refused_by_host(self) -> None:
         """A host that refuses the parameter has its own say."""
