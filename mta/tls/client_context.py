@@ -9,6 +9,7 @@ from OpenSSL import SSL
 
 from mta.errors import TemporaryFailure
 from mta.tls.certificates import reason_of, use_files
+from mta.tls.ciphers import use_ciphers
 from mta.tls.files import file_marks
 from mta.tls.policy import ClientTLSPolicy
 from mta.tls.trust import load_revocations, trust_files, use_revocations
@@ -60,7 +61,12 @@ class ClientContexts:
         context.set_mode(SSL.MODE_RELEASE_BUFFERS)
         context.set_ocsp_client_callback(self._status_came)
         if policy.ciphers:
-            _choose_ciphers(context, policy.ciphers)
+            try:
+                use_ciphers(context, policy.ciphers)
+            except SSL.Error as error:
+                reason = reason_of(error)
+                option = "tls_require_ciphers"
+                raise _unusable(option, policy.ciphers, reason) from error
         _trust(context, policy.certificates)
         if policy.crl:
             store = context.get_cert_store()
@@ -70,22 +76,6 @@ class ClientContexts:
             keys = [policy.private_key] if policy.private_key else []
             use_files(context, [policy.certificate], keys)
         return context
-
-
-def _choose_ciphers(context: SSL.Context, ciphers: str) -> None:
-    """Limit a session to suites; those of TLS 1.3 are the names with ``TLS_``."""
-    words = [word for word in ciphers.replace(" ", ":").split(":") if word]
-    newer = [word for word in words if word.startswith("TLS_")]
-    older = [word for word in words if not word.startswith("TLS_")]
-    try:
-        if newer:
-            context.set_tls13_ciphersuites(":".join(newer).encode("ascii"))
-        if older:
-            context.set_cipher_list(":".join(older).encode("ascii"))
-        else:
-            context.set_min_proto_version(SSL.TLS1_3_VERSION)
-    except (SSL.Error, UnicodeEncodeError) as error:
-        raise _unusable("tls_require_ciphers", ciphers, "no such ciphers") from error
 
 
 def _trust(context: SSL.Context, certificates: str) -> None:
