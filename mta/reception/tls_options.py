@@ -48,8 +48,8 @@ class TLSOptions(Configurable):
     tls_require_ciphers = Option(
         Expanded,
         None,
-        "The cipher suites allowed, as OpenSSL lists them; names with TLS_ are for TLS "
-        "1.3, which others leave alone.",
+        "The cipher suites allowed, as OpenSSL lists them; names with ``TLS_`` are for "
+        "TLS 1.3, which others leave alone.",
     )
     tls_eccurve = Option(
         Expanded,
