@@ -46,7 +46,7 @@ class _Certificate:
 class PolicyHost(Factory[Any]):
     """Answers each request with ``said``, octets that are sent as they are.
 
-    ``requests`` keeps what was asked.  With ``closes`` the connection ends behind the
+    ``requests`` keeps what was asked, ``names`` the server names that were sent.  With ``closes`` the connection ends behind the
     answer; with ``endless`` that is said again for as long as it is read.
     """
 
@@ -57,6 +57,7 @@ class PolicyHost(Factory[Any]):
         self.endless = b""
         self.closes = False
         self.requests: list[bytes] = []
+        self.names: list[bytes | None] = []
         self.connections = 0
         here: Any = reactor
         factory: Any = self
@@ -94,6 +95,7 @@ class _Serving(Protocol):
         if self._asked.endswith(b"\r\n\r\n"):
             self._host.requests.append(self._asked)
             transport: Any = self.transport
+            self._host.names.append(transport.getHandle().get_servername())
             transport.write(self._host.said)
             if self._host.endless:
                 transport.registerProducer(self, False)

@@ -78,6 +78,7 @@ class FetchTests(FetchCase):
 
         self.assertEqual(await self.fetch(host), POLICY)
 
+        self.assertEqual(host.names, [HOST.encode()])
         [request] = host.requests
         lines = request.decode().split("\r\n")
         self.assertEqual(lines[0], "GET /.well-known/mta-sts.txt HTTP/1.1")
