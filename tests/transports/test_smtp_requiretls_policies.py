@@ -7,14 +7,15 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mta.host import Host
+from mta.host import Answer, Host
+from mta.host import Outcome as Found
 from mta.recipient import Result
 from mta.tls.policy import ClientTLSPolicy, Start, Verify
 from mta.tls.sts import Mode, Policy
 from mta.tls.tlsa import TLSA
 from mta.tls.verdict import TLSVerdict, met, unmet
-from mta.transports.smtp_link import HostSettings
-from mta.transports.smtp_problems import Problem
+from mta.transports.smtp_link import HostProblem, HostSettings
+from mta.transports.smtp_problems import Problem, Scope, tls_problem
 from mta.transports.smtp_requiretls import Secrecy, Wish
 from tests.smtp.fake_server import KEYWORDS
 from tests.transports.requiring import MailHost, RequireTLSCase
@@ -93,6 +94,65 @@ class PublishedTests(RequireTLSCase):
         self.assert_unsent(host)
 
 
+class RecordTests(RequireTLSCase):
+    """Messages that ask for something, and hosts with TLSA records."""
+
+    def publish(self, host: MailHost, record: tuple[int, int, int, bytes]) -> None:
+        """Put a record into the DNS, secure as all that leads to it."""
+        place = f"_{host.host.port}._tcp.{host.name}"
+        found = (place, "TLSA"), (record,)
+        for key, records in (found, ((host.name, "A"), ("127.0.0.1",))):
+            self.resolver.records[key] = Answer(Found.FOUND, records, True)
+
+    async def test_mismatch(self) -> None:
+        """A host that its records disown gets nothing, whoever vouches for it."""
+        host = self.serve(MailHost("mx.example"))
+        self.publish(host, (3, 1, 1, b"x" * 32))
+
+        outcome = await self.deliver(host)
+
+        self.assert_failed(outcome, "5.7.10", "TLS session:")
+        self.assert_unsent(host)
+
+    async def test_mismatch_optional(self) -> None:
+        """With TLS-Required: No it gets what else would wait."""
+        host = self.serve(MailHost("mx.example"))
+        self.publish(host, (3, 1, 1, b"x" * 32))
+
+        stopped = await self.deliver(host, requiretls=False)
+        self.assertIs(stopped.result, Result.DEFERRED, stopped)
+        self.assert_unsent(host)
+        sent = await self.deliver(host, requiretls=False, tls_optional=True)
+
+        self.assertIs(sent.result, Result.DELIVERED, sent)
+
+    async def test_demanded(self) -> None:
+        """But not where the configuration demands DANE."""
+        host = self.serve(MailHost("mx.example"))
+        self.publish(host, (3, 1, 1, b"x" * 32))
+
+        outcome = await self.deliver(
+            host, requiretls=False, tls_optional=True, hosts_require_dane="*"
+        )
+
+        self.assertIs(outcome.result, Result.DEFERRED, outcome)
+        self.assert_unsent(host)
+
+    async def test_unusable(self) -> None:
+        """Records that say nothing leave it to authorities and names."""
+        good = self.serve(MailHost("mx.example"))
+        self.publish(good, (0, 0, 1, b"x" * 32))
+        outcome = await self.deliver(good)
+        self.assertIs(outcome.result, Result.DELIVERED, outcome)
+        self.assertIn("REQUIRETLS", good.mail_command)
+
+        other = self.serve(MailHost("mx.example", certified="other.example"))
+        self.publish(other, (0, 0, 1, b"x" * 32))
+        outcome = await self.deliver(other)
+        self.assert_failed(outcome, "5.7.10", "certificate name mismatch")
+        self.assert_unsent(other)
+
+
 class SecrecyTests(SynchronousTestCase):
     """What is asked of a host, without one."""
 
@@ -159,6 +219,26 @@ class SecrecyTests(SynchronousTestCase):
 
             self.assertIs(is_enough, found is None, verdict.text)
             self.assertIs(is_enough, link.verdict.requiretls.met)
+
+    def test_refusals(self) -> None:
+        """A certificate that does not count is final; a broken handshake is not."""
+        bad = unmet("no", required=True)
+        for verdict, is_final in (
+            (TLSVerdict(tls=bad, chain=bad), True),
+            (TLSVerdict(tls=met(), name=bad), True),
+            (TLSVerdict(tls=met(), ocsp=bad), True),
+            (TLSVerdict(tls=met(), crl=bad), True),
+            (TLSVerdict(tls=met(), dane=bad), True),
+            (TLSVerdict(tls=bad), False),
+        ):
+            secrecy = Secrecy(Wish.REQUIRED, hosts=1)
+            failure = HostProblem(tls_problem("TLS session: no"), verdict)
+
+            problem = secrecy.problem(failure, self.settings())
+
+            self.assertIs(is_final, bool(secrecy.lacking), verdict.text)
+            self.assertIs(is_final, failure.verdict.requiretls.has_failed)
+            self.assertIs(Scope.DEMAND if is_final else Scope.MESSAGE, problem.scope)
 
     def test_others(self) -> None:
         """Nothing is asked for other messages, nor by LMTP."""
