@@ -34,7 +34,16 @@ from mta.reception.tls_options import TLSOptions
 from mta.routers.base import Router
 from mta.transports.base import Transport
 
-FEATURES = ("TLS", "OPENSSL", "IPV6", "I18N", "PROXY", "TLS_OCSP", "TLS_OCSP_LIST")
+FEATURES = (
+    "TLS",
+    "OPENSSL",
+    "IPV6",
+    "I18N",
+    "PROXY",
+    "TLS_OCSP",
+    "TLS_OCSP_LIST",
+    "DANE",
+)
 
 
 def all_groups() -> list[type[Configurable]]:

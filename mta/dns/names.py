@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import dns.rdatatype
 
@@ -18,8 +19,13 @@ def canonical_name(name: str) -> str:
         return name
     import idna  # noqa: PLC0415 - start-up time; few names need it
 
+    labels = re.split("[.\u3002\uff0e\uff61]", name)
     try:
-        return idna.encode(name, uts46=True).decode("ascii")
+        # By label: names of services have labels that IDNA would not let through.
+        return ".".join(
+            label if label.isascii() else idna.encode(label, uts46=True).decode("ascii")
+            for label in labels
+        )
     except (idna.IDNAError, UnicodeError):
         return name
 

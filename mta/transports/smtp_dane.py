@@ -16,7 +16,7 @@ from mta.tls.policy import ClientTLSPolicy, Staple, Start, Verify
 from mta.tls.tlsa import DANE_TA, TLSA, usable_records, usage_bits
 from mta.tls.verdict import TLSVerdict, absent, unmet
 from mta.transports.smtp_choices import expanded, matches
-from mta.transports.smtp_hosts import Trust, is_ip_address
+from mta.transports.smtp_hosts import Trust, ascii_name, is_ip_address
 from mta.transports.smtp_link import HostProblem, HostSettings
 from mta.transports.smtp_problems import (
     DNS_DEFER,
@@ -115,8 +115,9 @@ async def _look_up(
     """
     kind = "AAAA" if ":" in host.ip_address else "A"
     known = await resolver.query(host.name, kind)
-    names = [host.name]
-    if known.secure and known.name and known.name.lower() != host.name.lower():
+    own = ascii_name(host.name)
+    names = [own]
+    if known.secure and known.name and known.name.lower() != own:
         names.insert(0, known.name)
     for name in names:
         answer = await resolver.query(f"_{port}._tcp.{name}", "TLSA")
@@ -124,7 +125,7 @@ async def _look_up(
             return name, None
         if answer and answer.secure:
             return name, answer.records
-    return host.name, ()
+    return own, ()
 
 
 async def _policy(
@@ -175,10 +176,10 @@ def _names(
     """
     names = [name]
     if any(record.usage == DANE_TA for record in records):
-        names.append(host.name)
+        names.append(ascii_name(host.name))
         domains = {address.domain for address in context.addresses}
         if host.mail_domain and len(domains) == 1:
-            names.append(host.mail_domain)
+            names.append(ascii_name(host.mail_domain))
     return tuple(dict.fromkeys(names))
 
 

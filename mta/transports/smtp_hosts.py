@@ -179,6 +179,16 @@ def host_key(host: Host, port: int, interface: str, *, with_address: bool) -> st
     return key
 
 
+def ascii_name(name: str) -> str:
+    """Return a host name in lower case and A-labels, as certificates have it."""
+    if name.isascii():
+        return name.removesuffix(".").lower()
+    # Start-up time: it loads dnspython.
+    from mta.dns.names import canonical_name  # noqa: PLC0415
+
+    return canonical_name(name)
+
+
 def is_ip_address(text: str) -> bool:
     """Return whether a text is an IP address and no name."""
     try:

@@ -18,6 +18,7 @@ from mta.tls.sts import Mode, Policy, is_domain
 from mta.tls.verdict import Check, PublishedPolicy, TLSVerdict, absent, unmet
 from mta.transports.base import Batch
 from mta.transports.smtp_choices import expanded, is_empty, matches
+from mta.transports.smtp_hosts import ascii_name
 from mta.transports.smtp_link import HostProblem, HostSettings
 from mta.transports.smtp_problems import TLS_FAILURE, TLS_REQUIRED, Problem, Scope
 
@@ -212,7 +213,7 @@ def held_against(settings: HostSettings, domain: str, policy: Policy) -> HostSet
     is_enforced = policy.mode is Mode.ENFORCE
     published = PublishedPolicy("sts", domain, policy.lines, policy.mx)
     settings = replace(settings, sts_policy=published)
-    if not policy.allows(_ascii_name(host.name)):
+    if not policy.allows(ascii_name(host.name)):
         reason = f"{host.name} is not among the hosts of {domain}'s MTA-STS policy"
         check = unmet(reason, required=is_enforced, result_type="validation-failure")
         if is_enforced:
@@ -271,7 +272,7 @@ def policy_domain(host: Host) -> str:
     It is the one whose MX record names the host, else the host itself, which is then
     the next hop that a configuration names (RFC 8461, section 3.4).
     """
-    name = _ascii_name(host.mail_domain or host.name)
+    name = ascii_name(host.mail_domain or host.name)
     return name if is_domain(name) else ""
 
 
@@ -280,15 +281,6 @@ def _mail_domains(address: RoutedAddress) -> tuple[str, ...]:
         policy_domain(host) for host in address.hosts if host.mail_domain
     )
     return tuple(domain for domain in domains if domain)
-
-
-def _ascii_name(name: str) -> str:
-    if name.isascii():
-        return name.removesuffix(".").lower()
-    # It loads dnspython.
-    from mta.dns.names import canonical_name  # noqa: PLC0415
-
-    return canonical_name(name)
 
 
 def _is_active(finding: Finding) -> bool:

@@ -118,11 +118,16 @@ class OutcomeTests(ResolverCase):
             self.assertIs(answer.outcome, Outcome.NO_DOMAIN, name)
 
     async def test_international(self) -> None:
-        """A name in other scripts is asked for in A-labels."""
-        await self.ask(answering(), name="bücher.example")
+        """A name in other scripts is asked for in A-labels, those of services as well."""
+        for name, asked in (
+            ("bücher.example", "xn--bcher-kva.example."),
+            ("Bücher。example", "xn--bcher-kva.example."),
+            ("_25._tcp.bücher.example", "_25._tcp.xn--bcher-kva.example."),
+        ):
+            await self.ask(answering(), name=name)
 
-        question = self.server.asked[0].question[0]
-        self.assertEqual(question.name.to_text(), "xn--bcher-kva.example.")
+            question = self.server.asked[0].question[0]
+            self.assertEqual(question.name.to_text(), asked)
 
     async def test_every_cut(self) -> None:
         """An answer cut anywhere is never taken for one."""
