@@ -47,6 +47,8 @@ from mta.reception.acceptance import Acceptance, IMessageStore, MessageOptions
 from mta.reception.acl_options import ACLOptions
 from mta.reception.connections import Connections
 from mta.reception.etrn import RequestedRuns
+from mta.reception.ocsp_options import OCSPOptions
+from mta.reception.ocsp_refresh import build_refresher
 from mta.reception.options import SMTPOptions
 from mta.reception.policy import Policy
 from mta.reception.proxy_options import ProxyOptions
@@ -59,6 +61,7 @@ from mta.spool.store import MessageStore
 
 if TYPE_CHECKING:
     from mta.delivery.tls_reports import TLSReports
+    from mta.ocsp.refresher import Refresher
 
 THREADS = 10
 ServingFactory = ESMTPFactory | ServerBehindProxies
@@ -290,14 +293,33 @@ def _build_policy(
     )
 
 
-def build_certificates(assembly: Assembly) -> ServerCertificates:
-    """Return what serves certificates; nothing is loaded before it is asked to."""
-    return ServerCertificates(
-        assembly.configuration.main(TLSOptions),
+def build_certificates(
+    assembly: Assembly, reactor: Any, *, is_listening: bool
+) -> tuple[ServerCertificates, Refresher | None]:
+    """Return what serves certificates, and what keeps their OCSP proofs, if wanted.
+
+    Nothing is loaded before it is asked to.  Raises ConfigurationError.
+    """
+    options = assembly.configuration.main(TLSOptions)
+    named = options.tls_certificate
+    proofs = None
+    if is_listening:
+        proofs = build_refresher(
+            assembly.configuration.main(OCSPOptions),
+            site=assembly.site,
+            logs=assembly.logs,
+            reactor=reactor,
+            served=lambda: serving.served(),  # noqa: PLW0108 - it is made below
+            resumes=named is not None and named.constant is None,
+        )
+    serving = ServerCertificates(
+        options,
         host_name=assembly.site.primary_hostname,
         logs=assembly.logs,
         clock=assembly.site.clock,
+        proofs=proofs,
     )
+    return serving, proofs
 
 
 def build_factories(

@@ -125,7 +125,11 @@ class MTAService(MultiService):
         self._reactor = reactor
         self._interval: str | None = options["queue-interval"]
         self._parts = build_parts(assembly, reactor, queue_interval=self._interval)
-        self._certificates = build_certificates(assembly)
+        self._certificates, proofs = build_certificates(
+            assembly, reactor, is_listening=not options["no-listen"]
+        )
+        if proofs is not None:
+            proofs.setServiceParent(self)  # type: ignore[no-untyped-call]
         self.listener: Listener | None = None
         if not options["no-listen"]:
             listening = assembly.configuration.main(ListenerOptions)

@@ -27,6 +27,7 @@ from mta.options import Configurable
 from mta.plugins import find
 from mta.reception.acceptance import MessageOptions
 from mta.reception.acl_options import ACLOptions
+from mta.reception.ocsp_options import OCSPOptions
 from mta.reception.options import ListenerOptions, SMTPOptions
 from mta.reception.proxy_options import ProxyOptions
 from mta.reception.submission import SubmissionOptions
@@ -53,6 +54,7 @@ def all_groups() -> list[type[Configurable]]:
         ProxyOptions,
         SMTPOptions,
         TLSOptions,
+        OCSPOptions,
         ACLOptions,
         MessageOptions,
         SubmissionOptions,

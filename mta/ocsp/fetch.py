@@ -75,6 +75,18 @@ def responder_urls(certificate: x509.Certificate) -> list[str]:
     ]
 
 
+def urls_for(
+    certificate: x509.Certificate, number: int, named: Sequence[str]
+) -> list[str]:
+    """Return who is asked for the proof of the certificate with a number in its list.
+
+    ``named`` are responders to ask instead of those that certificates name: one for
+    all, or one for each, of which some may be empty.
+    """
+    url = named[0] if len(named) == 1 else "".join(named[number : number + 1])
+    return [url] if url else responder_urls(certificate)
+
+
 def is_due(verdict: Verdict, now: float, margin: float) -> bool:
     """Return whether a proof cannot be used, or has at most a part of its life left."""
     return not verdict.is_good or is_late(verdict, now, margin)
