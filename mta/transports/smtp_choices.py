@@ -28,6 +28,16 @@ async def matches(hosts: ClientList | None, host: Host, context: Context) -> boo
     return await hosts.match_host(host, context) is not None
 
 
+def ascii_name(name: str) -> str:
+    """Return a host's name as DNS and certificates have it (A-labels, no last dot)."""
+    if name.isascii():
+        return name.removesuffix(".").lower()
+    # It loads dnspython.
+    from mta.dns.names import canonical_name  # noqa: PLC0415
+
+    return canonical_name(name)
+
+
 def is_empty(hosts: ClientList | None) -> bool:
     """Return whether a list is not set, or has nothing in it."""
     return hosts is None or not hosts.text.strip()

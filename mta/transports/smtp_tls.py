@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 from collections.abc import Iterator
 
 from mta.errors import TemporaryFailure
@@ -14,7 +15,7 @@ from mta.interfaces import ITemplate
 from mta.options import Boolean, Configurable, Option, split_list
 from mta.taint import untainted
 from mta.tls.policy import ClientTLSPolicy, Staple, Start, Verify
-from mta.transports.smtp_choices import expanded, is_empty, matches
+from mta.transports.smtp_choices import ascii_name, expanded, is_empty, matches
 
 PROTOCOL_LIMIT = 255
 
@@ -138,8 +139,8 @@ async def tls_policy(
     return ClientTLSPolicy(
         start,
         verify,
-        host.name if named and verify is not Verify.NEVER else "",
-        await expanded(options.tls_sni, context),
+        ascii_name(host.name) if named and verify is not Verify.NEVER else "",
+        _server_name(await expanded(options.tls_sni, context)),
         untainted(trusted, "tls_verify_certificates") or "system",
         staple,
         untainted(await expanded(options.tls_crl, context), "tls_crl"),
@@ -173,6 +174,15 @@ async def _verify(options: ClientTLSOptions, host: Host, context: Context) -> Ve
     if await matches(may, host, context):
         return Verify.TRY
     return Verify.NEVER
+
+
+def _server_name(text: str) -> str:
+    """Return what to send as SNI: no IP addresses (RFC 6066, section 3)."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return ascii_name(text)
+    return ""
 
 
 def _protocols(text: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mta.expand.context import Context, Site
 from mta.expand.registry import Language
 from mta.transports.smtp import SMTPTransport
-from mta.transports.smtp_choices import expanded, is_empty, matches
+from mta.transports.smtp_choices import ascii_name, expanded, is_empty, matches
 from tests.transports.relaying import HOST_A, HOST_B
 
 LANGUAGE = Language.load()
@@ -52,6 +52,14 @@ class ChoicesTests(SynchronousTestCase):
         hosts = self.transport(hosts_require_tls="*").hosts_require_tls
 
         self.assertIs(self.now(matches(hosts, HOST_A, self.context)), True)
+
+    def test_names(self) -> None:
+        """Names of hosts are in A-labels, small, without the last dot."""
+        for name, found in (
+            ("MX.Example.", "mx.example"),
+            ("b\xfccher.example", "xn--bcher-kva.example"),
+        ):
+            self.assertEqual(ascii_name(name), found)
 
     def test_empty(self) -> None:
         """A list that is not set, or set to nothing, is empty."""

@@ -108,6 +108,20 @@ class PolicyTests(SynchronousTestCase):
         self.assertEqual(policy.protocols, ("smtp", "other"))
         self.assertTrue(policy.protocol_is_required)
 
+    def test_names(self) -> None:
+        """Names go out, and are compared, as certificates have them."""
+        host = Host("MX.b\xfccher.example.", "192.0.2.1")
+
+        policy = self.policy(host, tls_sni="$host")
+
+        self.assertEqual(policy.name, "mx.xn--bcher-kva.example")
+        self.assertEqual(policy.server_name, "mx.xn--bcher-kva.example")
+
+    def test_addresses_are_no_names(self) -> None:
+        """An IP address is never sent as a server's name."""
+        for text in ("192.0.2.1", "2001:db8::1"):
+            self.assertEqual(self.policy(tls_sni=text).server_name, "")
+
     def test_forced_failures(self) -> None:
         """A forced failure is as if the option were not set."""
         failing = "${if eq{a}{b}{x}fail}"
