@@ -29,6 +29,8 @@ from mta.transports.smtp_problems import (
 from mta.transports.smtp_tls import ClientTLSOptions, staple_for
 
 USAGE_VARIABLE = "tls_out_tlsa_usage"
+NO_RECORDS = absent("no TLSA records")
+NOT_USABLE = absent("the TLSA records are not usable", result_type="tlsa-invalid")
 
 
 class DANEOptions(ClientTLSOptions):
@@ -87,12 +89,12 @@ async def under_records(
     if not found:
         if required:
             raise _no_records(host, "lookup FAIL", "dane-required")
-        return settings
+        return replace(settings, dane=NO_RECORDS)
     records = usable_records(found)
     if not records:
         if required:
             raise _no_records(host, "records are not usable", "tlsa-invalid")
-        return replace(settings, policy=_with_session(settings))
+        return replace(settings, policy=_with_session(settings), dane=NOT_USABLE)
     policy = await _policy(options, settings, context, records, name)
     return replace(settings, policy=policy)
 

@@ -10,7 +10,7 @@ from mta.errors import TemporaryFailure
 from mta.host import Host
 from mta.proxy.result import Endpoint, plain
 from mta.tls.policy import ClientTLSPolicy, Start, Verify
-from mta.tls.verdict import UNASKED, Check, PublishedPolicy, TLSVerdict, unmet
+from mta.tls.verdict import UNASKED, Check, PublishedPolicy, TLSVerdict, absent, unmet
 from mta.transports.smtp_connections import NOTHING_PROVED, Link
 from mta.transports.smtp_crl import FetchedLists
 from mta.transports.smtp_problems import (
@@ -38,6 +38,10 @@ class HostProblem(Exception):
         self.verdict = verdict
 
 
+# Nobody need ask for TLSA records then (RFC 7672, section 2.2).
+NOT_AUTHENTIC = absent("the address is not authenticated by DNSSEC")
+
+
 class StapleUnreadable(HostProblem):
     """TLS failed over an OCSP response that was requested and not required."""
 
@@ -47,7 +51,8 @@ class HostSettings:
     """How one host is to be spoken to; ``host`` has its port.
 
     ``sts_policy`` is the MTA-STS policy that the host is held against for the domain
-    in hand, ``sts`` what can be said of that without a connection.
+    in hand; ``sts`` and ``dane`` are what can be said of policies and TLSA records
+    without a connection.
     """
 
     host: Host
@@ -66,6 +71,7 @@ class HostSettings:
     announcement: Announcement | None = None
     sts_policy: PublishedPolicy | None = None
     sts: Check = UNASKED
+    dane: Check = UNASKED
 
     def message_key(self, message_id: str) -> str:
         """Return the key of the retry time of one message at this host."""
@@ -271,7 +277,11 @@ class Opener:
 
 def _about(verdict: TLSVerdict, link: Link, settings: HostSettings) -> TLSVerdict:
     """Return a verdict that says whom it is about."""
+    dane = verdict.dane
+    if not dane.asked:
+        dane = settings.dane if settings.host.secure else NOT_AUTHENTIC
     return verdict.having(
+        dane=dane,
         host=settings.host.name,
         ip_address=settings.host.ip_address,
         local_address=link.local_address,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from mta.host import Host, Outcome
 from mta.tls.policy import ClientTLSPolicy, Staple, Start, Verify
 from mta.tls.tlsa import TLSA
+from mta.tls.verdict import UNASKED, absent
 from mta.transports.smtp_problems import DNS_DEFER, TLS_REQUIRED, Scope
 from tests.transports.publishing import (
     BASE,
@@ -59,7 +62,9 @@ class LookUpTests(RecordsCase):
         for answer in (Outcome.NO_DOMAIN, Outcome.NO_DATA, found(OWN, secure=False)):
             self.resolver.records[BASE, "TLSA"] = answer
 
-            self.assertIs(self.decide(), self.before)
+            decided = self.decide()
+            self.assertEqual(replace(decided, dane=UNASKED), self.before)
+            self.assertEqual(decided.dane, absent("no TLSA records"))
             failure = self.refusal(hosts_require_dane="*")
             self.assertEqual(failure.problem.text, "DANE error: tlsa lookup FAIL")
             self.assertEqual(failure.verdict.dane.result_type, "dane-required")

@@ -28,7 +28,8 @@ class LogFieldTests(RelayCase):
                 "X=TLS1.3:C:256",
                 "CV=yes",
                 'DN="/CN=\\"x\\""',
-                'TLSV="tls=no (the server did not offer TLS support)"',
+                'TLSV="tls=no (the server did not offer TLS support) '
+                'dane=none (the address is not authenticated by DNSSEC)"',
                 "L",
                 "K",
                 'C="250 OK id=1"',

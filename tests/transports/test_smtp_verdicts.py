@@ -87,6 +87,17 @@ class HistoryTests(HistoryCase):
             self.results.sums, {("example.com", "a.example", "yes"): (1, 2)}
         )
 
+    def test_dnssec(self) -> None:
+        """Whether a host can have TLSA records at all is known without asking."""
+        self.one()
+        self.one(hosts=(replace(HOST_B, secure=True),))
+
+        reasons = [told[3].dane.reason for told in self.results.told[::2]]
+        self.assertEqual(
+            reasons, ["the address is not authenticated by DNSSEC", "no TLSA records"]
+        )
+        self.assertEqual(self.resolver.asked[-1], ("_25._tcp.b.example", "TLSA"))
+
     def test_two_domains(self) -> None:
         """A connection counts for each domain whose messages it carries, once."""
         self.deliver("a@one.example", "b@two.example", "c@two.example")
