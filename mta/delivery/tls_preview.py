@@ -76,6 +76,9 @@ def _verify(verdict: TLSVerdict) -> Judgement:
             # Exim chapter 30: it demands nothing of sessions without TLS.
             return _PASSES
         return _fails(_why("no TLS", tls))
+    if verdict.dane.met:
+        # TLSA records come in place of authorities.
+        return _PASSES
     for name, check in (("chain", verdict.chain), ("name", verdict.name)):
         if check.has_failed:
             return _fails(_why(f"{name} not verified", check))

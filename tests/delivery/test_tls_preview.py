@@ -79,6 +79,10 @@ TABLE = {
         {"tls": met(), "chain": met(), "dane": unmet("no record matches")},
         "+?-++",
     ),
+    "DANE, and no authority": (
+        {"tls": met(), "dane": met()},
+        "+?+++",
+    ),
     "policy in testing not met": (
         {"tls": met(), "chain": met(), "sts": unmet("in no pattern")},
         "+??+-",
