@@ -46,6 +46,7 @@ Checking:   -bV            version, and check the configuration
 Proxies:    proxy-check HOST[:PORT] [tls]    what a server makes of PROXY headers
 OCSP:       ocsp fetch     a proof that a certificate is good, into a file;
             ocsp verify    one in a file;  ocsp --help
+            ocsp status    of all our certificates, and of their proofs
 TLS:        tls-status [DOMAIN] [--if hosts_require_ocsp=LIST]
             what other hosts proved, and what would fail;  tls-status --help
 Rates:      ratelimit show [KEY]             that the ACL condition has measured
@@ -90,6 +91,7 @@ _COMMANDS: dict[Mode, str] = {
     Mode.RETRY_RULE: "check.show_retry_rule",
     Mode.REBUILD_ALIASES: "check.rebuild_aliases",
     Mode.RATES: "ratelimit.show_rates",
+    Mode.OCSP: "ocsp_status.show_status",
     Mode.TLS_STATUS: "tls_status.show_status",
 }
 # Others may look at a configuration, and send; ``-M`` and ``-Mrm`` see for themselves.
@@ -110,6 +112,7 @@ _FOR_ADMINISTRATORS = frozenset(
         Mode.SHOW_MESSAGE,
         Mode.SHOW_LOG,
         Mode.TLS_STATUS,
+        Mode.OCSP,
     }
 )
 _ADDING = frozenset({Mode.SUBMIT, Mode.SMTP, Mode.BATCH_SMTP})
@@ -135,7 +138,7 @@ def main(words: list[str]) -> int:
         from mta.commands.proxy_check import check_proxy  # noqa: PLC0415 - start-up
 
         return check_proxy(arguments)
-    if arguments.mode is Mode.OCSP:
+    if arguments.mode is Mode.OCSP and arguments.operands[:1] != ["status"]:
         from mta.commands.ocsp import use_ocsp  # noqa: PLC0415 - start-up
 
         return use_ocsp(arguments.operands)

@@ -29,6 +29,7 @@ _USAGE = """\
 usage: mta ocsp fetch --certificate FILE [--issuer FILE] --output FILE [--url URL]
                       [--margin PERCENT] [--force] [--pem] [--timeout SECONDS]
        mta ocsp verify FILE --certificate FILE [--issuer FILE]
+       mta [-C FILE] ocsp status [--json]
 """
 
 
@@ -73,7 +74,10 @@ def use_ocsp(words: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(add_help=False)
     commands = parser.add_subparsers(
-        dest="command", required=True, parser_class=_Parser, metavar="fetch|verify"
+        dest="command",
+        required=True,
+        parser_class=_Parser,
+        metavar="fetch|verify|status",
     )
     both = _Parser(add_help=False)
     both.add_argument("--certificate", required=True)

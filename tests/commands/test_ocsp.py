@@ -305,7 +305,7 @@ class UseTests(OCSPCase):
         """Wrong use has one exit status, and the reason comes first."""
         whole = ("fetch", "--certificate", "a", "--output", "b")
         for words, text in (
-            ((), "required: fetch|verify"),
+            ((), "required: fetch|verify|status"),
             (("guess",), "invalid choice"),
             (("fetch",), "required: --certificate, --output"),
             ((*whole, "--margin", "x"), "'x' is no number"),
