@@ -86,7 +86,9 @@ class StapleResult:
         else:
             finding = _FINDINGS.get(self.arrival)
             text = none if finding is None else texts[finding]
-        return f"{text}: {detail}" if text and detail else text
+        if not text or not detail:
+            return text
+        return f"{text} ({detail})" if text is none else f"{text}: {detail}"
 
 
 _NUMBERS = {

@@ -79,7 +79,7 @@ class ResultTests(SynchronousTestCase):
         result = StapleResult(Arrival.NONE, detail="why")
 
         self.assertEqual(
-            result.failure_text, "Required TLS certificate status not received: why"
+            result.failure_text, "Required TLS certificate status not received (why)"
         )
         self.assertEqual((result.log_text, result.word), ("", "none"))
 

@@ -141,8 +141,8 @@ class RealStapleTests(TestCase):
         reason = x509.ReasonFlags.key_compromise
         end = NOW - HOUR
         faults = {
-            b"": "Required TLS certificate status not received: "
-            "the certificate names no responder",
+            b"": "Required TLS certificate status not received "
+            "(the certificate names no responder)",
             respond(MX.certificate, REVOKED, reason=reason): (
                 "Server certificate revoked: keyCompromise"
             ),
