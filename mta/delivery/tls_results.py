@@ -47,6 +47,14 @@ UPDATE result SET sessions = sessions + ?, deliveries = deliveries + ?,
     last = max(last, ?) WHERE day = ? AND domain = ? AND verdict = ?
 """
 _INSERT = "INSERT INTO result VALUES (?, ?, ?, ?, ?, ?)"
+_SELECT = """
+SELECT day, domain, verdict, sessions, deliveries, last FROM result
+    WHERE day BETWEEN ? AND ? ORDER BY domain, day
+"""
+_SELECT_DOMAIN = """
+SELECT day, domain, verdict, sessions, deliveries, last FROM result
+    WHERE day = ? AND domain = ?
+"""
 _COUNT = "SELECT count(*) FROM result WHERE day = ? AND domain = ?"
 _COUNT_DAY = "SELECT count(*) FROM result WHERE day = ?"
 
@@ -314,18 +322,28 @@ def _open(path: str) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
-        with _transaction(connection):
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version != SCHEMA_VERSION:
-                for table in ("result", "report"):
-                    connection.execute(f"DROP TABLE IF EXISTS {table}")
-                for statement in _SCHEMA.split(";")[:-1]:
-                    connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if _version(connection) != SCHEMA_VERSION:
+            _make_schema(connection)
     except sqlite3.Error:
         connection.close()
         raise
     return connection
+
+
+def _version(connection: sqlite3.Connection) -> object:
+    return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+def _make_schema(connection: sqlite3.Connection) -> None:
+    with _transaction(connection):
+        if _version(connection) == SCHEMA_VERSION:
+            # Another process was faster.
+            return
+        for table in ("result", "report"):
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
+        for statement in _SCHEMA.split(";")[:-1]:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def read_results(
@@ -337,17 +355,20 @@ def read_results(
     """
     if not os.path.exists(path):
         return []
-    statement = (
-        "SELECT day, domain, verdict, sessions, deliveries, last FROM result "
-        "WHERE day BETWEEN ? AND ?"
-    )
-    values: list[int | str] = [first_day, last_day]
-    if domain is not None:
-        statement += " AND domain = ?"
-        values.append(_storable(domain.lower()))
+    days = range(first_day, last_day + 1)
+    if domain is None:
+        statement, bounds = _SELECT, [(first_day, last_day)]
+    else:
+        # A question for each day finds its rows by the index.
+        statement = _SELECT_DOMAIN
+        bounds = [(day, _storable(domain.lower())) for day in days]
     try:
         with closing(_open(path)) as connection:
-            rows = connection.execute(statement + " ORDER BY domain, day", values)
+            rows = [
+                row
+                for values in bounds
+                for row in connection.execute(statement, values)
+            ]
             return [result for row in rows if (result := _result(*row)) is not None]
     except (OSError, sqlite3.Error) as error:
         raise SpoolError(f"cannot read {path}: {error}") from error
