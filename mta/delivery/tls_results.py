@@ -355,13 +355,12 @@ def read_results(
     """
     if not os.path.exists(path):
         return []
-    days = range(first_day, last_day + 1)
-    if domain is None:
-        statement, bounds = _SELECT, [(first_day, last_day)]
-    else:
+    statement = _SELECT
+    bounds: list[tuple[int, int | str]] = [(first_day, last_day)]
+    if domain is not None:
         # A question for each day finds its rows by the index.
-        statement = _SELECT_DOMAIN
-        bounds = [(day, _storable(domain.lower())) for day in days]
+        statement, name = _SELECT_DOMAIN, _storable(domain.lower())
+        bounds = [(day, name) for day in range(first_day, last_day + 1)]
     try:
         with closing(_open(path)) as connection:
             rows = [
