@@ -23,6 +23,7 @@ from mta.assembly import (
     state_directory,
 )
 from mta.errors import ConfigurationError, MTAError
+from mta.late_modules import load_the_rest
 from mta.options import parse_interval
 from mta.parts import (
     build_certificates,
@@ -152,6 +153,7 @@ class MTAService(MultiService):
             owner = self._owner()
             if owner is not None:
                 prepare_spool(self.assembly, *owner)
+                load_the_rest()
             super().privilegedStartService()  # type: ignore[no-untyped-call]
 
     def _owner(self) -> tuple[int, int] | None:

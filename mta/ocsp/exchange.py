@@ -169,6 +169,9 @@ def _addresses(
             )
         except (OSError, ValueError) as error:
             faults.append(error)
+        except Exception as error:
+            # In a thread it would go unheard.
+            faults.append(OSError(0, f"{type(error).__name__}: {error}"))
 
     thread = threading.Thread(target=look_up, daemon=True)
     thread.start()
