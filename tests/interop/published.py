@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
@@ -55,6 +56,13 @@ class Published(Peer):
         self._records |= records
         self._put("zone", json.dumps(self._records))
 
+    def authenticate(self, is_on: bool) -> None:
+        """Let answers count as authenticated by DNSSEC, or not."""
+        if is_on:
+            self._put("authenticated", "")
+        else:
+            (self.directory / "authenticated").unlink()
+
     def announce(self, domain: str, identifier: str, mode: str, mx: str) -> None:
         """Publish a policy of a domain."""
         self.have(
@@ -94,9 +102,11 @@ def answer(zone: Path, query: dns.message.Message) -> list[bytes]:
     question = query.question[0]
     name = question.name.to_text(omit_final_dot=True).lower()
     kind = dns.rdatatype.to_text(question.rdtype)
+    flags = dns.flags.AD if (zone.parent / "authenticated").exists() else 0
     found = records.get(f"{name} {kind}", [])
     if found:
-        return [response(query, (f"{name}.", 1, "IN", kind, *found)).to_wire()]
+        record = (f"{name}.", 1, "IN", kind, *found)
+        return [response(query, record, flags=flags).to_wire()]
     is_known = any(key.split()[0] == name for key in records)
     code = dns.rcode.NOERROR if is_known else dns.rcode.NXDOMAIN
     return [response(query, code=code).to_wire()]
