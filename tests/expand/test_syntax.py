@@ -84,7 +84,7 @@ class ErrorTests(ExpansionTestCase):
             "${lc_3:a}",
             "${if nonesuch{a}{b}{c}}",
             "${if ldapauth{x}{y}{n}}",
-            "${certextract{subject}{$tls_in_peercert}}",
+            "${dlfunc{/file}{function}}",
             "$acl_x1",
             "$acl_mx",
         )
