@@ -180,7 +180,7 @@ def _rows(results: list[TLSResult]) -> list[_Row]:
     rows: dict[tuple[str, str], _Row] = {}
     for one in results:
         # What differs by our own address and the cipher says nothing new to people.
-        verdict = one.verdict.having(local_address="", cipher="", policies=())
+        verdict = one.verdict.having(local_address="", helo="", cipher="", policies=())
         key = (one.domain, verdict.json_text)
         row = rows.setdefault(key, _Row(one.domain, verdict))
         row.sessions += one.sessions

@@ -24,8 +24,8 @@ SCHEMA_VERSION = 1
 DAY_SECONDS = 86400
 GATHER_SECONDS = 2.0
 BUSY_SECONDS = 10.0
-# What a host can make us keep: so many different verdicts a day for one domain;
-# further ones are counted by their answers alone.
+# What a host can make us keep: so many different verdicts a day for one domain; as many
+# again by host and answers, and further ones by their answers alone.
 DOMAIN_LIMIT = 100
 DAY_LIMIT = 200_000
 PENDING_LIMIT = 20_000
@@ -267,8 +267,12 @@ class _Rows:
         counts = (tally.sessions, tally.deliveries, tally.last)
         if execute(_ADD, (*counts, day, domain, text)).rowcount:
             return
-        if execute(_COUNT, (day, domain)).fetchone()[0] >= DOMAIN_LIMIT:
-            text = tally.verdict.reduced().json_text
+        rows = execute(_COUNT, (day, domain)).fetchone()[0]
+        if rows >= DOMAIN_LIMIT:
+            verdict = tally.verdict.reduced()
+            if rows < 2 * DOMAIN_LIMIT:
+                verdict = verdict.having(host=tally.verdict.host)
+            text = verdict.json_text
             if execute(_ADD, (*counts, day, domain, text)).rowcount:
                 return
         count = self._counts.get(day)

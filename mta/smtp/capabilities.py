@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from mta.smtp.reply import Reply
 
+NAME_LIMIT = 255
+
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """The ESMTP keywords of a server; none for one that knows only HELO.
 
     ``size`` is the largest message in octets, 0 where unlimited or not told.  The
-    three limits are those of RFC 9422, 0 where there is none.
+    three limits are those of RFC 9422, 0 where there is none.  ``name`` is what the
+    server calls itself, as far as it can be shown.
     """
 
     keywords: frozenset[str] = frozenset()
@@ -22,6 +25,7 @@ class Capabilities:
     mail_limit: int = 0
     recipient_limit: int = 0
     domain_limit: int = 0
+    name: str = ""
 
     def __contains__(self, keyword: str) -> bool:
         return keyword in self.keywords
@@ -60,7 +64,13 @@ def parse_capabilities(reply: Reply) -> Capabilities:
         limits.get("MAILMAX", 0),
         limits.get("RCPTMAX", 0),
         limits.get("RCPTDOMAINMAX", 0),
+        _own_name(reply.lines[0]),
     )
+
+
+def _own_name(line: str) -> str:
+    name = line.partition(" ")[0][:NAME_LIMIT]
+    return name if name.isprintable() else ""
 
 
 def _limits(words: list[str]) -> dict[str, int]:

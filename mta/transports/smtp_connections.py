@@ -37,6 +37,7 @@ class Link:
     epoch.  ``messages`` counts those that were sent on it, ``tls`` is what the handshake
     showed, ``verdict`` what it proved, ``lock`` is held for a host that takes one
     connection at a time.  ``remarks`` are for the log of the message that is the first.
+    ``helo`` is what the host called itself at first.
     ``counted_for`` are the domains that the history counts this connection for.
     """
 
@@ -53,6 +54,7 @@ class Link:
     local_port: int = 0
     remarks: list[str] = field(default_factory=list)
     counted_for: set[str] = field(default_factory=set)
+    helo: str = ""
 
 
 @dataclass(slots=True)

@@ -211,6 +211,7 @@ class Opener:
         if start is Start.ON_CONNECT:
             await self._negotiate(link, settings)
         await client.greet(settings.helo, esmtp=settings.esmtp)
+        link.helo = client.session.capabilities.name
         if start is Start.OFFERED or start is Start.REQUIRED:
             if "STARTTLS" in client.session.capabilities.keywords:
                 await self._start_tls(link, settings)
@@ -285,6 +286,8 @@ def _about(verdict: TLSVerdict, link: Link, settings: HostSettings) -> TLSVerdic
         host=settings.host.name,
         ip_address=settings.host.ip_address,
         local_address=link.local_address,
+        # Of a host that is well it would only make the history long.
+        helo=link.helo if verdict.failures else "",
         cipher="" if link.tls is None else link.tls.cipher,
     )
 

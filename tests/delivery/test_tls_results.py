@@ -144,13 +144,23 @@ class LimitTests(ResultsCase):
         for number in range(DOMAIN_LIMIT + 50):
             verdict = TLSVerdict(host="mx.example", tls=unmet(f"reason {number}"))
             results.record("a.example", verdict, sessions=1)
+            results.record("b.example", verdict.having(host=f"mx{number}"), sessions=1)
+        results.flush()
+        for number in range(DOMAIN_LIMIT):
+            verdict = TLSVerdict(host=f"mx.{number}", tls=unmet("no"))
+            results.record("b.example", verdict, sessions=1)
         results.record("other.example", GOOD, sessions=1)
         results.flush()
 
         found = self.read("a.example")
         self.assertEqual(len(found), DOMAIN_LIMIT + 1)
         self.assertEqual(sum(r.sessions for r in found), DOMAIN_LIMIT + 50)
-        self.assertIn(TLSVerdict(tls=unmet("")), [r.verdict for r in found])
+        reduced = TLSVerdict(tls=unmet(""))
+        self.assertIn(reduced.having(host="mx.example"), [r.verdict for r in found])
+        found = self.read("b.example")
+        self.assertEqual(len(found), 2 * DOMAIN_LIMIT + 1)
+        self.assertEqual(sum(r.sessions for r in found), 2 * DOMAIN_LIMIT + 50)
+        self.assertIn(reduced, [r.verdict for r in found])
         self.assertEqual(self.read("other.example")[0].verdict, GOOD)
 
     def test_many_domains(self) -> None:

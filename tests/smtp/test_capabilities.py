@@ -33,6 +33,16 @@ class CapabilitiesTests(SynchronousTestCase):
             (found.mail_limit, found.recipient_limit, found.domain_limit), (10, 20, 1)
         )
 
+    def test_name(self) -> None:
+        """The name of the server is known, if it can be shown; not all of a long one."""
+        for line, name in (
+            ("mx.example Hello", "mx.example"),
+            ("", ""),
+            ("\x1b[2J x", ""),
+            ("x" * 500, "x" * 255),
+        ):
+            self.assertEqual(parse_capabilities(Reply(250, (line,))).name, name)
+
     def test_nonsense(self) -> None:
         """Parameters that are no numbers are as if not given."""
         found = parse_capabilities(

@@ -128,7 +128,9 @@ class HistoryTests(HistoryCase):
         self.assertEqual(
             self.results.sums, {("example.com", "a.example", "no"): (1, 1)}
         )
-        self.assertIn("no shared cipher", self.results.told[-1][3].tls.reason)
+        verdict = self.results.told[-1][3]
+        self.assertIn("no shared cipher", verdict.tls.reason)
+        self.assertEqual(verdict.helo, "fake")
 
     def test_refused(self) -> None:
         """A host that did not prove enough is known, though it got nothing."""
