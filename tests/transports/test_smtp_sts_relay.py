@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mta.host import Answer
 from mta.host import Outcome as Found
 from mta.recipient import Result
 from tests.smtp.fake_server import KEYWORDS
 from tests.tls.policy_host import DOMAIN, answer
+from tests.transports.requiring import MailHost
 from tests.transports.sts_relaying import MX, STSCase
 
 RECORD = (f"_mta-sts.{DOMAIN}", "TXT")
@@ -241,6 +248,48 @@ class OtherModesTests(STSCase):
 
         self.assert_delivered(await self.one(host), host)
         self.assertEqual(self.check()[2], "sts-policy-invalid")
+
+
+class DANETests(STSCase):
+    """A host with TLSA records, and an enforced policy of the domain."""
+
+    def dane_host(self, *, matches: bool) -> MailHost:
+        """Let a host listen whose certificate, or another, is published."""
+        issued = []
+        issue = self.authority.issue_cert
+
+        def keep(*names: str) -> trustme.LeafCert:
+            issued.append(issue(*names))
+            return issued[-1]
+
+        self.patch(self.authority, "issue_cert", keep)
+        host = self.mail_host(secure=True)
+        leaf = x509.load_pem_x509_certificate(issued[-1].cert_chain_pems[0].bytes())
+        octets = leaf.public_bytes(Encoding.DER) if matches else b"another"
+        record = (3, 0, 1, sha256(octets).digest())
+        found = Answer(Found.FOUND, (record,), secure=True)
+        self.resolver.records[f"_{host.host.port}._tcp.{MX}", "TLSA"] = found
+        self.resolver.records[MX, "A"] = Answer(
+            Found.FOUND, ("127.0.0.1",), secure=True
+        )
+        return host
+
+    async def test_met(self) -> None:
+        """What DANE vouches for need not fit the policy."""
+        self.announce("1", "enforce", "mx.other.test")
+        host = self.dane_host(matches=True)
+
+        self.assert_delivered(await self.one(host), host, "CV=dane")
+        self.assertNotIn(RECORD, self.resolver.asked)
+
+    async def test_not_met(self) -> None:
+        """What fails DANE gets nothing, however well it fits the policy."""
+        host = self.dane_host(matches=False)
+
+        outcome = await self.one(host, tls_verify_certificates=self.trusted)
+
+        self.assertIs(outcome.result, Result.DEFERRED, outcome.text)
+        self.assert_unsent(host)
 
 
 class SeveralDomainsTests(STSCase):
