@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -131,6 +132,7 @@ class MTAService(MultiService):
         )
         if proofs is not None:
             proofs.setServiceParent(self)  # type: ignore[no-untyped-call]
+        self._heeds_hang_up = False
         self.listener: Listener | None = None
         if not options["no-listen"]:
             listening = assembly.configuration.main(ListenerOptions)
@@ -172,10 +174,28 @@ class MTAService(MultiService):
             for warning in self.assembly.configuration.advice:
                 self.assembly.logs.main(f"Warning: {warning}")
             super().startService()  # type: ignore[no-untyped-call]
+        self._heed_hang_up()
         serve_directly(self._reactor)
         start_up.finish()
         for line in self._introduction():
             self.assembly.logs.main(line)
+
+    def _heed_hang_up(self) -> None:
+        """Let SIGHUP, which would end the process, be no more than a hint."""
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL:
+            return
+        with suppress(ValueError):  # Only the main thread has signals.
+            signal.signal(
+                signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hung_up)
+            )
+            self._heeds_hang_up = True
+
+    def _hung_up(self) -> None:
+        self._certificates.look_again()
+        self.assembly.logs.main(
+            "SIGHUP received: files of TLS are looked at again; "
+            "a changed configuration needs a restart"
+        )
 
     def stopService(self) -> Deferred[None]:
         """Close the ports, let deliveries end, and give back what is claimed."""
@@ -186,6 +206,8 @@ class MTAService(MultiService):
     async def _wind_up(self, stop_children: Callable[[], Deferred[object]]) -> None:
         await stop_children()
         await self._parts.stop()
+        if self._heeds_hang_up:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
     def _tell_trouble(self, failure: Failure) -> None:
         self.assembly.logs.panic(f"trouble at the end: {failure.getErrorMessage()}")

@@ -93,6 +93,11 @@ class ServerCertificates:
             for pair in self._made.pairs():
                 yield pair.certificate
 
+    def look_again(self) -> None:
+        """Look at all files when the next client comes, however short ago that was."""
+        if self._made is not None:
+            self._made.look_again()
+
     def prepare(self) -> None:
         """Load or make certificates that depend on nothing, before listening.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from datetime import UTC, datetime
@@ -230,6 +231,19 @@ class OpenSSLTests(TLSTestCase):
             daemon.log("panic"),
         )
         self.assertEqual(1, daemon.log().count("can be used again"))
+
+    def test_hang_up(self) -> None:
+        """SIGHUP makes it look at once, and does not end it."""
+        daemon = self.serve()
+        first = self.served(daemon)
+        second = self.keep_holder("mx", self.authority.issue("ours.test"))
+        assert daemon.process is not None
+
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.wait_for_log("SIGHUP received: ")
+
+        self.assertNotEqual(first, second.certificate)
+        self.assertEqual(second.certificate, self.served(daemon))
 
     def served(self, daemon: Daemon) -> x509.Certificate:
         """Return the certificate that a client is shown."""

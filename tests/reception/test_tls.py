@@ -58,6 +58,19 @@ class CertificateTests(SynchronousTestCase):
         self.assertIs(second, self.context(server))
         self.assertIn("the earlier one is kept", server.panics[0])
 
+    def test_told_to_look(self) -> None:
+        """A new file is found at once where somebody says that there is one."""
+        server = self.server(f"tls_certificate = {self.files.path('mx.example')}")
+        tls = server.factory.shared.tls
+        assert tls is not None
+        tls.look_again()
+        first = self.context(server)
+        self.files.write("mx.example", AUTHORITY.issue_cert("mx.example"))
+
+        self.assertIs(first, self.context(server))
+        tls.look_again()
+        self.assertIsNot(first, self.context(server))
+
     def test_self_signed_anew(self) -> None:
         """A self-signed certificate is made anew before it ends."""
         server = self.server()
