@@ -62,6 +62,11 @@ class Responder:
         self._generation = 0
         self._trouble = ""
 
+    def use(self, signer: Signer) -> None:
+        """Let another signer sign from now on."""
+        self._signer = signer
+        self._kept.clear()
+
     def answer(self, octets: bytes) -> Answer:
         """Return the response to a request, whatever that is."""
         try:

@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from twisted.application.internet import StreamServerEndpointService
 from twisted.application.service import IService, MultiService
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
@@ -19,7 +17,8 @@ from twisted.python import usage
 from mta.log import printable
 from mta.ocsp.index import Index, IndexFileError
 from mta.ocsp.responder import Responder
-from mta.ocsp.signing import Issuer, Signer, SigningError
+from mta.ocsp.signing import SigningError
+from mta.ocsp.signing_files import SigningFiles
 from mta.ocsp.web import OCSPFactory
 from mta.options import parse_interval
 
@@ -86,18 +85,22 @@ class OCSPService(MultiService):
 
     def __init__(self, options: Options, reactor: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        issuer = _certificate(options["ca"])
-        signer = _certificate(options["signer"]) if options["signer"] else issuer
-        key = _key(options["key"], options["passphrase-file"])
+        self._files = SigningFiles(
+            ca=options["ca"],
+            signer=options["signer"],
+            key=options["key"],
+            passphrase=options["passphrase-file"],
+        )
+        issuer, signer = self._files.load()
         index = Index(options["index"])
         index.refresh()
         self.responder = Responder(
-            issuer=Issuer.of(issuer),
+            issuer=issuer,
             index=index,
-            signer=Signer(issuer, signer, key),
+            signer=signer,
             validity=options["validity"],
             now=time.time,
-            log=lambda text: _log.warn("{text}", text=printable(text)),
+            log=_warn,
         )
         self._ahead = 0
         self._cooperator = Cooperator(started=False)
@@ -127,7 +130,21 @@ class OCSPService(MultiService):
         return super().stopService()  # type: ignore[no-untyped-call]
 
     def _look(self) -> None:
-        """Sign ahead what a list says that has changed."""
+        """Take another signer that has come; sign ahead what a list says."""
+        try:
+            signer = self._files.renewed()
+        except (OSError, SigningError) as error:
+            text = (
+                f"{error.filename}: {error.strerror}"
+                if isinstance(error, OSError)
+                else str(error)
+            )
+            _warn(f"signer not changed: {text}")
+        else:
+            if signer is not None:
+                self.responder.use(signer)
+                self._ahead = 0
+                _warn("another signer's certificate is used")
         generation = self.responder.generation()
         if generation not in (0, self._ahead):
             self._ahead = generation
@@ -140,26 +157,5 @@ class OCSPService(MultiService):
             yield
 
 
-def _certificate(path: str) -> x509.Certificate:
-    with open(path, "rb") as file:
-        octets = file.read()
-    try:
-        return x509.load_pem_x509_certificate(octets)
-    except ValueError as error:
-        raise SigningError(f"{path}: no certificate in PEM: {error}") from error
-
-
-def _key(path: str, passphrase_path: str | None) -> object:
-    passphrase = None
-    if passphrase_path is not None:
-        with open(passphrase_path, "rb") as file:
-            passphrase = file.readline(1024).rstrip(b"\r\n")
-    with open(path, "rb") as file:
-        octets = file.read()
-    try:
-        return serialization.load_pem_private_key(octets, passphrase)
-    except TypeError as error:
-        state = "encrypted" if passphrase is None else "not encrypted"
-        raise SigningError(f"{path}: the key is {state}") from error
-    except ValueError as error:
-        raise SigningError(f"{path}: no private key in PEM: {error}") from error
+def _warn(text: str) -> None:
+    _log.warn("{text}", text=printable(text))

@@ -8,6 +8,7 @@ import sys
 from io import StringIO
 from typing import Any
 
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -22,6 +23,8 @@ from twisted.plugin import getPlugins
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
+from mta.ocsp import service as service_module
+from mta.ocsp.fetch import Subject
 from mta.ocsp.service import OCSPService, Options, makeService
 from tests.ocsp.case import (
     GOOD_SERIAL,
@@ -32,6 +35,7 @@ from tests.ocsp.case import (
     delegate,
     issued,
 )
+from tests.tls.proofs import Authority
 
 OPENSSL = shutil.which("openssl")
 
@@ -73,8 +77,8 @@ class OptionsTests(SynchronousTestCase):
             self.assertRaises(UsageError, parsed, *words)
 
 
-class ServiceTests(ResponderCase):
-    """The whole responder."""
+class ServiceCase(ResponderCase):
+    """With the files that the options name."""
 
     def setUp(self) -> None:
         """Write the files that the options name."""
@@ -89,6 +93,10 @@ class ServiceTests(ResponderCase):
         known.setdefault("index", self.index_path)
         named = [word for name in known for word in (f"--{name}", known[name])]
         return parsed("--port", "0", *named, *words)
+
+
+class ServiceTests(ServiceCase):
+    """The whole responder."""
 
     def serve(self) -> int:
         """Serve until the test ends; return the port."""
@@ -191,3 +199,51 @@ class ServiceTests(ResponderCase):
             said = sys.stderr.getvalue()
             self.assertIn(text, said)
             self.assertEqual(1, said.count("\n"))
+
+
+class RenewalTests(ServiceCase):
+    """Another signer, while the responder runs."""
+
+    def test_renewed(self) -> None:
+        """Certificate and key that are replaced sign all that is answered after."""
+        service = OCSPService(self.options(), reactor)
+        request = ocsp_request(GOOD_SERIAL)
+        before = service.responder.answer(request).octets
+        other = authority().delegate(signs=True)
+        self.write("signer.pem", other.pem)
+        service._look()
+        self.write("signer.key", other.key_pem)
+        for _ in range(2):
+            service._look()
+        after = service.responder.answer(request).octets
+        names = [
+            x509.ocsp.load_der_ocsp_response(octets).responder_key_hash
+            for octets in (before, after)
+        ]
+        self.assertNotEqual(*names)
+        self.assertEqual([], self.flushLoggedErrors())
+
+    def test_unusable(self) -> None:
+        """What does not fit is told once, and the earlier one goes on."""
+        lines: list[str] = []
+        service = OCSPService(self.options(), reactor)
+        self.patch(service_module, "_warn", lines.append)
+        self.write("signer.pem", authority().delegate(signs=True).pem)
+        for _ in range(4):
+            service._look()
+        self.write("ca.pem", Authority("Stranger").holder.pem)
+        for _ in range(4):
+            service._look()
+        self.assertEqual(
+            [
+                "signer not changed: the key is not that of the signer's certificate",
+                f"signer not changed: {self.ca}: another CA needs another responder",
+            ],
+            lines,
+        )
+        self.assertNotEqual(0, service.responder.generation())
+
+
+def ocsp_request(serial: int) -> bytes:
+    """Return a request for a certificate."""
+    return Subject(issued(serial).certificate, authority().certificate).request()
