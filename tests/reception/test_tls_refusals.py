@@ -155,6 +155,23 @@ class ServerNameTests(RealTestCase):
             )
             self.assertIn(shown[-20:], line)
 
+    def test_looked_up(self) -> None:
+        """A look-up makes a path of a name, if there is such a file, and only then."""
+        server = self.server(
+            "tls_certificate = ${lookup {$tls_in_sni} dsearch,ret=full "
+            f"{{{self.files.directory}}} {{$value}} "
+            f"{{{self.files.path('mx.example')}}}}}"
+        )
+        shown = []
+        for name in (b"other.example", b"mx.example", b"nobody.example", b"../x", b""):
+            theirs = client(name=name)
+            serve(self.session(server), theirs)
+            shown.append(theirs.get_peer_certificate(as_cryptography=True))
+
+        self.assertNotEqual(shown[0], shown[1])
+        self.assertEqual([shown[1]] * 3, shown[2:])
+        self.assertEqual([], server.logs.lines)
+
     def test_expansion_error(self) -> None:
         """An expansion that fails ends the handshake, with the reason in the log."""
         certificate = (
