@@ -25,6 +25,7 @@ class Material:
         for path in (certificate, response):
             path.chmod(0o644)
         self.name = name
+        self.key = key
         self.options = f"tls_certificate = {certificate}\ntls_ocsp_file = {response}"
 
 
