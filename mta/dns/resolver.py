@@ -171,7 +171,11 @@ class Resolver:
         problem = "there are no name servers"
         first = self._first
         order = (*self._servers[first:], *self._servers[:first])
+        is_doubted = False
         for server in order * self._attempts:
+            is_trusted = self._is_trusted(server[0])
+            if is_doubted and not is_trusted:
+                continue
             # A new id each time: an answer that comes late fits no question.
             query.id = dns.entropy.random_16()
             reply = await self._exchange(query, server)
@@ -179,15 +183,28 @@ class Resolver:
                 problem = f"{server[0]}: {reply}"
                 self._prefer_another(server)
                 continue
-            answer = read_answer(reply, kind, trusted=self._is_trusted(server[0]))
+            answer = read_answer(reply, kind, trusted=is_trusted)
             if answer.outcome is not Outcome.AGAIN:
                 return answer
+            # Who verifies answers so where the records are forged: who does not must
+            # not be asked instead.
+            is_doubted |= is_trusted and reply.rcode() == dns.rcode.SERVFAIL
             problem = f"{server[0]}: {answer.text}"
         return Answer(Outcome.AGAIN, text=problem)
 
     def _prefer_another(self, server: Server) -> None:
-        if self._servers[self._first] == server:
-            self._first = (self._first + 1) % len(self._servers)
+        """Begin with another server from now on, one that is trusted as much.
+
+        Else one slow answer would end all DNSSEC, and nobody would notice.
+        """
+        first, count = self._first, len(self._servers)
+        if self._servers[first] != server:
+            return
+        is_trusted = self._is_trusted(server[0])
+        for place in (*range(first + 1, count), *range(first)):
+            if self._is_trusted(self._servers[place][0]) == is_trusted:
+                self._first = place
+                return
 
     async def _exchange(
         self, query: dns.message.Message, server: Server

@@ -20,9 +20,11 @@ class ResolverCase(TestCase):
 
     timeout = 20
 
-    def serve(self, by_udp: Any, by_tcp: Any = None) -> NameServer:
+    def serve(
+        self, by_udp: Any, by_tcp: Any = None, interface: str = "127.0.0.1"
+    ) -> NameServer:
         """Start a name server."""
-        server = NameServer(by_udp, by_tcp)
+        server = NameServer(by_udp, by_tcp, interface)
 
         def stop() -> Any:
             return Deferred.fromCoroutine(server.stop())

@@ -39,7 +39,12 @@ class NameServer(DatagramProtocol):
     ``by_udp`` and ``by_tcp`` give the datagrams or messages to answer with.
     """
 
-    def __init__(self, by_udp: Answering, by_tcp: Answering | None = None) -> None:
+    def __init__(
+        self,
+        by_udp: Answering,
+        by_tcp: Answering | None = None,
+        interface: str = "127.0.0.1",
+    ) -> None:
         self.by_udp = by_udp
         self.by_tcp = by_tcp or by_udp
         self.asked: list[dns.message.Message] = []
@@ -48,16 +53,17 @@ class NameServer(DatagramProtocol):
         factory = Factory.forProtocol(_Stream)
         factory.noisy = False
         factory.server = self  # type: ignore[attr-defined]
+        self._interface = interface
         self._udp, self._tcp = self._listen(factory)
-        self.address = ("127.0.0.1", self._udp.getHost().port)
+        self.address = (interface, self._udp.getHost().port)
 
     def _listen(self, factory: Factory) -> tuple[Any, Any]:
         """Return both ports, of one number: which may be taken for the other."""
         here: Any = reactor
         for _ in range(50):
-            tcp = here.listenTCP(0, factory, interface="127.0.0.1")
+            tcp = here.listenTCP(0, factory, interface=self._interface)
             try:
-                return here.listenUDP(tcp.getHost().port, self, "127.0.0.1"), tcp
+                return here.listenUDP(tcp.getHost().port, self, self._interface), tcp
             except CannotListenError:
                 tcp.stopListening()
         raise AssertionError("no number is free for both ports")

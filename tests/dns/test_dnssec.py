@@ -7,11 +7,13 @@ from typing import Any
 
 import dns.flags
 import dns.message
+import dns.rcode
 from twisted.internet import reactor
 
 from mta.dns import Resolver
+from mta.host import Outcome
 from tests.dns.asking import AAAA, A, ResolverCase, answering
-from tests.dns.server import response
+from tests.dns.server import NameServer, response
 
 
 class TrustTests(ResolverCase):
@@ -47,6 +49,56 @@ class TrustTests(ResolverCase):
         [query] = server.asked
         self.assertFalse(query.ednsflags & dns.flags.DO)
         self.assertFalse(query.flags & dns.flags.AD)
+
+
+class SeveralServersTests(ResolverCase):
+    """A server that verifies, beside one that does not."""
+
+    def pair(self, *by_udp: Any) -> tuple[Resolver, NameServer, NameServer]:
+        """Return a resolver, a server that it trusts, and another."""
+        near = self.serve(by_udp[0])
+        far = self.serve(by_udp[1], interface="127.0.0.2")
+
+        def is_trusted(ip_address: str) -> bool:
+            return ip_address == "127.0.0.1"
+
+        return self.resolver(near, far, is_trusted=is_trusted), near, far
+
+    async def test_forged(self) -> None:
+        """What the one refuses as forged the other is not asked for."""
+        resolver, near, far = self.pair(
+            answering(code=dns.rcode.SERVFAIL), answering(A)
+        )
+
+        answer = await resolver.query("a.example", "A")
+
+        self.assertIs(answer.outcome, Outcome.AGAIN)
+        self.assertEqual((len(near.asked), len(far.asked)), (1, 0))
+
+    async def test_silent(self) -> None:
+        """Where the one is silent the other is asked, and is not preferred after."""
+        silence: list[bytes] = []
+        resolver, near, far = self.pair(lambda query: silence, answering(A))
+        first = await resolver.query("a.example", "A")
+        near.by_udp = answering(
+            ("b.example.", 60, "IN", "A", "192.0.2.3"), flags=dns.flags.AD
+        )
+
+        second = await resolver.query("b.example", "A")
+
+        self.assertEqual((first.outcome, first.secure), (Outcome.FOUND, False))
+        self.assertTrue(second.secure)
+        self.assertEqual(len(far.asked), 1)
+
+    async def test_refused(self) -> None:
+        """A server that refuses its service says nothing of the records."""
+        resolver, _near, _far = self.pair(
+            answering(code=dns.rcode.REFUSED), answering(A)
+        )
+
+        answer = await resolver.query("a.example", "A")
+
+        self.assertEqual((answer.outcome, answer.secure), (Outcome.FOUND, False))
 
 
 class SecurityTests(ResolverCase):
