@@ -11,6 +11,7 @@ from mta.address import Address, AddressError, parse_address
 from mta.assembly import Assembly
 from mta.commands.arguments import Arguments, Mode
 from mta.commands.caller import identify_caller
+from mta.commands.tls_check import check_tls
 from mta.commands.waiting import run_coroutine
 from mta.config.show import describe
 from mta.errors import ConfigurationError, MTAError
@@ -37,7 +38,12 @@ def show_version(assembly: Assembly, arguments: Arguments) -> int:
     for title, names in kinds:
         print(f"{title}: {' '.join(names)}")
     print("Fixed never_users: 0")
-    for warning in assembly.configuration.advice:
+    try:
+        problems = check_tls(assembly)
+    except ConfigurationError as error:
+        print(f"mta: {error}", file=sys.stderr)
+        return 1
+    for warning in (*assembly.configuration.advice, *problems):
         print(f"Warning: {warning}")
     print(f"Configuration file is {assembly.configuration.path}")
     return 0

@@ -119,6 +119,22 @@ class ServerCertificates:
             except TemporaryFailure as error:
                 self._logs.panic(f"TLS error: {error.log_text}")
 
+    def problems(self) -> list[str]:
+        """Return what is wrong with files, but for proofs, which may come later.
+
+        Raises ConfigurationError for what OpenSSL does not know.
+        """
+        if not self.is_on:
+            return []
+        self._check_names()
+        found = []
+        for settings in constant_settings(self.options):
+            try:
+                self.contexts.context(settings._replace(responses=""))
+            except TemporaryFailure as error:
+                found.append(f"TLS error: {error.log_text}")
+        return list(dict.fromkeys(found))
+
     def _check_names(self) -> None:
         """Find names that OpenSSL does not know, and limits that mean nothing."""
         contexts, options = self.contexts, self.options
