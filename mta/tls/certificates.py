@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from OpenSSL import SSL
@@ -57,7 +58,7 @@ def load_pairs(certificates: Sequence[str], keys: Sequence[str]) -> tuple[KeyPai
         key = keys[number] if number < len(keys) else certificate
         try:
             pairs.append(_pair(certificate, key))
-        except (OSError, ValueError, TypeError) as error:
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
             reason = reason_of(error)
             if isinstance(error, OSError) and key != certificate and error.filename:
                 reason += f" ({error.filename})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import datetime
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from mta.tls.certificates import (
 )
 from mta.tls.server import ServerTLS, server_context
 from mta.tls.watched import Unfinished
+from tests.interop.programs import program
 from tests.tls.handshakes import client, serve
 from tests.tls.proofs import DAY, NOW, Authority, Holder
 
@@ -128,6 +130,16 @@ class LoadTests(PairTestCase):
             "TLS knows no keys of this kind",
             self.refused(self.write("one", HOST.pem), self.write("key", octets)),
         )
+
+    def test_unknown_kind(self) -> None:
+        """Keys that the library does not know are no surprise."""
+        octets = subprocess.run(
+            [program("openssl"), "ecparam", "-name", "secp224k1", "-genkey", "-noout"],
+            capture_output=True, check=True,
+        ).stdout  # fmt: skip
+        key = self.write("key", octets)
+
+        self.assertIn("not supported", self.refused(self.write("one", HOST.pem), key))
 
     def test_mismatch(self) -> None:
         """The key of another certificate may be a renewal that goes on."""
