@@ -8,6 +8,8 @@ from mta.tls.ocsp import Verdict
 
 FIRST_WAIT = 30.0
 LONGEST_WAIT = 3600.0
+# Without a proof clients are turned away, perhaps.
+LONGEST_WAIT_WITHOUT = 600.0
 SHORTEST_WAIT = 5.0
 REVOKED_WAIT = 6 * 3600.0
 MARGIN = 0.25
@@ -56,11 +58,14 @@ def after_success(verdict: Verdict, now: float, chance: float) -> float:
 def after_failure(failures: int, now: float, end: float, chance: float) -> float:
     """Return when to try again after so many failures in succession.
 
-    The waits double, but are shorter near the end of the proof that is there.
+    The waits double, but are shorter near the end of the proof that is there, which
+    is at ``end``, and stay short without one.
     """
-    wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 20))
+    wait = FIRST_WAIT * 2.0 ** min(failures - 1, 20)
     if end > now:
-        wait = min(wait, max(SHORTEST_WAIT, (end - now) / 4))
+        wait = min(wait, LONGEST_WAIT, max(SHORTEST_WAIT, (end - now) / 4))
+    else:
+        wait = min(wait, LONGEST_WAIT_WITHOUT)
     return now + wait * (1 - _JITTER * chance)
 
 

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mta.ocsp.schedule import (
     FIRST_WAIT,
     LONGEST_WAIT,
+    LONGEST_WAIT_WITHOUT,
     SHORTEST_WAIT,
     Alarm,
     after_failure,
@@ -59,10 +60,18 @@ class FailureTests(SynchronousTestCase):
 
     def test_doubling(self) -> None:
         """Without a proof the waits double, up to an hour."""
-        waits = [after_failure(count, 0.0, 0.0, 0.0) for count in range(1, 12)]
+        waits = [after_failure(count, 0.0, 1e9, 0.0) for count in range(1, 12)]
         self.assertEqual([FIRST_WAIT * 2**n for n in range(7)], waits[:7])
         self.assertEqual([LONGEST_WAIT] * 4, waits[7:])
-        self.assertEqual(LONGEST_WAIT, after_failure(10**6, 0.0, 0.0, 0.0))
+        self.assertEqual(LONGEST_WAIT, after_failure(10**6, 0.0, 1e9, 0.0))
+
+    def test_without(self) -> None:
+        """Where there is no proof, or none any more, one does not wait for long."""
+        for end in (0.0, 1000.0):
+            waits = [after_failure(n, 1000.0, end, 0.0) - 1000 for n in (1, 3, 9, 99)]
+            self.assertEqual(
+                [FIRST_WAIT, 4 * FIRST_WAIT] + 2 * [LONGEST_WAIT_WITHOUT], waits
+            )
 
     def test_jitter(self) -> None:
         """Hosts do not all come at the same moment."""
