@@ -22,12 +22,14 @@ from mta.ocsp.fetch import (
     is_due,
     responder_urls,
 )
+from mta.ocsp.place import proxy_place
 from mta.ocsp.proof_file import as_pem, read_proof, replace_file
 from mta.tls.ocsp import Finding, Verdict, issuer_of
 
 _USAGE = """\
 usage: mta ocsp fetch --certificate FILE [--issuer FILE] --output FILE [--url URL]
                       [--margin PERCENT] [--force] [--pem] [--timeout SECONDS]
+                      [--proxy URL]
        mta ocsp verify FILE --certificate FILE [--issuer FILE]
        mta [-C FILE] ocsp status [--json]
 """
@@ -88,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     fetching.add_argument("--margin", type=_percent, default=0.1)
     fetching.add_argument("--force", action="store_true")
     fetching.add_argument("--pem", action="store_true")
+    fetching.add_argument("--proxy", type=_proxy)
     fetching.add_argument("--timeout", type=_seconds, default=30.0)
     verifying = commands.add_parser("verify", parents=[both], add_help=False)
     verifying.add_argument("file")
@@ -106,6 +109,14 @@ def _seconds(text: str) -> float:
     if not 0 < value <= 3600:
         raise argparse.ArgumentTypeError("1 to 3600 seconds are wanted")
     return value
+
+
+def _proxy(text: str) -> str:
+    try:
+        proxy_place(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _number(text: str) -> float:
@@ -134,7 +145,9 @@ def _fetch(options: argparse.Namespace) -> int:
         response, verdict = fetch(
             subject,
             urls,
-            lambda url, request: ask(url, request, options.timeout),
+            lambda url, request: ask(
+                url, request, options.timeout, options.proxy or ""
+            ),
             time.time,
             present,
         )

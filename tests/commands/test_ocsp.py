@@ -197,6 +197,14 @@ class FetchTests(OCSPCase):
         self.assertEqual(1, len(responder.requests))
         self.assertIn(f"mta ocsp: {responder.url}: ", self.error)
 
+    def test_proxy(self) -> None:
+        """A proxy is asked where one is named."""
+        response = authority().respond(host().certificate)
+        proxy = self.respond(response).removesuffix("/ca")
+        status = self.fetch("http://ca.invalid/", "--proxy", proxy)
+        self.assertEqual(Outcome.DONE, status, self.error)
+        self.assertEqual(response, self.present())
+
     def test_unwritable(self) -> None:
         """Where the proof cannot be written that is told."""
         self.proof = os.path.join(self.directory, "nowhere", "mx.ocsp")
@@ -236,16 +244,17 @@ class FetchTests(OCSPCase):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         ) as responder:  # fmt: skip
-            self.addCleanup(responder.kill)
-            assert responder.stderr is not None
-            while b"waiting" not in (line := responder.stderr.readline()).lower():
-                self.assertTrue(line)
-            url = f"http://127.0.0.1:{port}/"
-            self.assertEqual(Outcome.DONE, self.fetch(url), self.error)
-            self.assertEqual(Outcome.DONE, self.verify(self.proof))
-            self.certificate = revoked
-            self.assertEqual(Outcome.REVOKED, self.fetch(url, "--force"))
-            responder.kill()
+            try:
+                assert responder.stderr is not None
+                while b"waiting" not in (line := responder.stderr.readline()).lower():
+                    self.assertTrue(line)
+                url = f"http://127.0.0.1:{port}/"
+                self.assertEqual(Outcome.DONE, self.fetch(url), self.error)
+                self.assertEqual(Outcome.DONE, self.verify(self.proof))
+                self.certificate = revoked
+                self.assertEqual(Outcome.REVOKED, self.fetch(url, "--force"))
+            finally:
+                responder.kill()
 
 
 class VerifyTests(OCSPCase):
@@ -312,6 +321,7 @@ class UseTests(OCSPCase):
             ((*whole, "--margin", "nan"), "0 to 99 percent"),
             ((*whole, "--margin", "100"), "0 to 99 percent"),
             ((*whole, "--timeout", "0"), "seconds are wanted"),
+            ((*whole, "--proxy", "proxy:1"), "is not a proxy like http://HOST:PORT"),
             ((*whole, "--cert", "x"), "unrecognized arguments"),
             (whole, "a: No such file"),
         ):
