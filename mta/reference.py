@@ -139,7 +139,10 @@ def write(directory: Path) -> None:
 
 def main(words: list[str]) -> int:
     """Do what the command line asks."""
-    if len(words) != 1:
+    if words in (["--help"], ["-h"]):
+        print(__doc__, end="")
+        return 0
+    if len(words) != 1 or words[0].startswith("-"):
         print(__doc__, file=sys.stderr)
         return 1
     if words[0] in _PAGES:
