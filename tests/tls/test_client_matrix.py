@@ -368,7 +368,8 @@ class SecondOpinionTests(SynchronousTestCase):
     def test_all(self) -> None:
         """The tool agrees wherever it can judge."""
         judged = 0
-        for world in WORLDS:
+        # Made now: the tool goes by the clock, and other tests may have taken minutes.
+        for world in worlds():
             for case in cases(world):
                 if case.opinion is not None:
                     judged += 1
