@@ -206,7 +206,12 @@ def _talk(
     if method == "POST":
         fields["Content-Type"] = _MEDIA_TYPE
     connection.request(method, path, body or None, fields)
-    response = connection.getresponse()
+    # Closed, or a responder that has more to say would hold the connection open.
+    with connection.getresponse() as response:
+        return _content(response, method)
+
+
+def _content(response: http.client.HTTPResponse, method: str) -> bytes:
     if 300 <= response.status < 400:
         target = response.getheader("Location", "nowhere")
         raise ExchangeError(f"it redirects, to {target[:200]}")

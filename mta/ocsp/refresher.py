@@ -212,7 +212,8 @@ class Refresher(Service):
             left = end - time.monotonic()
             if left <= 0:
                 break
-            self._threads.take(left)
+            if any(kept.is_busy for kept in begun):
+                self._threads.take(left)
         self._start_wait = max(0.0, end - time.monotonic())
 
     def startService(self) -> None:

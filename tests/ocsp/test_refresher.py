@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 
+from mta.ocsp import refresher as refresher_module
 from mta.ocsp.exchange import ExchangeError
+from mta.ocsp.refresher import Refresher
 from mta.tls.staples import StapleFile
 from tests.ocsp.keeping import CA, MX
-from tests.ocsp.refreshing import OTHER, RefresherCase
+from tests.ocsp.refreshing import OTHER, URL, RefresherCase
 from tests.tls.proofs import DAY, NOW, REVOKED
 
 
@@ -31,6 +34,29 @@ class StartTests(RefresherCase):
         refresher.startService()
         self.run_threads()
         self.assertNotEqual(b"", self.kept(MX))
+
+    def test_hangs(self) -> None:
+        """Nor does one that never answers, in a thread as daemons have them."""
+        released = threading.Event()
+        self.addCleanup(released.set)
+
+        def ask(*_words: object) -> bytes:
+            released.wait(60)
+            raise ExchangeError("no answer")
+
+        self.patch(refresher_module, "ask", ask)
+        refresher = Refresher(
+            folder=self.folder,
+            responders=[URL],
+            proxy="",
+            served=lambda: self.served,
+            logs=self.logs,
+            reactor=self.clock,
+            start_wait=0.1,
+        )
+        self.addCleanup(refresher.stopService)
+        self.assertEqual([b""], self.serve(refresher, self.chain("a", MX)))
+        self.assertFalse(released.is_set())
 
     def test_restart(self) -> None:
         """Proofs that last are used after a restart, and nobody is asked."""
