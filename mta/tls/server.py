@@ -14,8 +14,8 @@ from mta.connection import TLSFacts
 from mta.taint import Tainted
 from mta.tls.certificates import subject_of
 from mta.tls.ciphers import use_ciphers
-from mta.tls.client import SSL_REASONS, standard_cipher_name
 from mta.tls.openssl_options import DEFAULT_BITS
+from mta.tls.openssl_words import SSL_REASONS, standard_cipher_name
 from mta.tls.policy import Verify
 from mta.tls.staples import Staples
 

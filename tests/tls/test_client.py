@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mta.connection import TLSFacts
 from mta.errors import TemporaryFailure
-from mta.tls.client import ClientTLS, ClientTLSSession, standard_cipher_name
+from mta.tls.client import ClientTLS, ClientTLSSession
 from mta.tls.client_context import ClientContexts
 from mta.tls.policy import ClientTLSPolicy, Staple, Verify
 from tests.tls.proofs import SHA256, Authority, Holder
@@ -153,23 +153,6 @@ class FactsTests(HandshakeCase):
 
         self.assertEqual(NAMES[0], b"sni.example")
         self.assertNotIn(b"x.example", NAMES)
-
-    def test_standard_names(self) -> None:
-        """Cipher suites have the names of the RFCs."""
-        for name, standard in (
-            ("TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384"),
-            (
-                "ECDHE-RSA-AES128-GCM-SHA256",
-                "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-            ),
-            ("AES256-SHA", "TLS_RSA_WITH_AES_256_CBC_SHA"),
-            (
-                "ECDHE-ECDSA-CHACHA20-POLY1305",
-                "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-            ),
-            ("", ""),
-        ):
-            self.assertEqual(standard_cipher_name(name), standard)
 
 
 class TrustTests(HandshakeCase):
