@@ -29,6 +29,7 @@ from mta.smtp.server_replies import LOCAL_PROBLEM
 from mta.smtp.server_session import ServerSession
 from mta.smtp.server_states import State
 from mta.smtp.server_verbs import SessionRules
+from mta.tls_remains import release_tls
 
 BACKLOG = 65536
 TURN_LENGTH = 50  # events of one client, before others are heard
@@ -125,6 +126,8 @@ class ESMTPProtocol(Wire):
         """End the session; what waits for a decision ends after it."""
         self.server.leave(self)
         self._is_lost = True
+        if self._tls is not None:
+            release_tls(self.transport)
         conversation = self.conversation
         if conversation is None:
             return

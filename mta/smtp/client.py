@@ -16,6 +16,7 @@ from mta.smtp.client_session import ClientSession, State
 from mta.smtp.client_transaction import ClientTransaction
 from mta.smtp.content_encoder import ContentEncoder
 from mta.smtp.reply import Reply
+from mta.tls_remains import release_tls
 
 JOIN_LIMIT = 65536
 CHUNK = 262144
@@ -331,6 +332,8 @@ class SMTPClient(protocol.Protocol):
     def connectionLost(self, reason: Failure = protocol.connectionDone) -> None:
         """Twisted calls this when the connection is gone."""
         self.is_closed = True
+        if self._is_secure:
+            release_tls(self.transport)
         if self._quit_timer is not None and self._quit_timer.active():
             self._quit_timer.cancel()
         if self._is_secure and self._is_handshaking:
