@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from queue import Empty, SimpleQueue
 from threading import Thread
+from time import monotonic, sleep
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,6 +17,9 @@ from mta.errors import SpoolClosed, SpoolError
 from mta.spool.database import MERGED, roll_back
 
 BATCH_LIMIT = 500
+# How soon after a commit that several shared another may follow: meanwhile more come
+# that can share it, and a commit costs as much as a message.
+GATHER_SECONDS = 0.003
 
 
 class _Work:
@@ -94,8 +98,12 @@ class Committer:
 
     def _run(self) -> None:
         queue = self._queue
+        not_before = 0.0
         while (batch := queue.get()) is not None:
             last = False
+            wait = not_before - monotonic()
+            if wait > 0:
+                sleep(wait)
             try:
                 while len(batch) < BATCH_LIMIT:
                     another = queue.get_nowait()
@@ -107,6 +115,8 @@ class Committer:
                 pass
             self._commit(batch)
             self._call_in_reactor(_finish, batch)
+            if len(batch) > 1:
+                not_before = monotonic() + GATHER_SECONDS
             if last:
                 return
             # A message must not live until the next one comes.

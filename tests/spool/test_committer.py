@@ -9,6 +9,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from mta.errors import SpoolError
+from mta.spool import committer
 from mta.spool.committer import Committer
 from tests.spool.turns import Turns
 
@@ -71,6 +72,40 @@ class CommitterTests(SynchronousTestCase):
 
         self.assertEqual(self.stored(), list(range(50)))
         self.assertEqual(self.turns.count, 2)
+
+    def test_gathered(self) -> None:
+        """Soon after a shared commit what comes waits a moment for more."""
+        waits: list[float] = []
+        has_more = threading.Event()
+
+        def wait(seconds: float) -> None:
+            waits.append(seconds)
+            has_more.wait(20)
+
+        self.patch(committer, "sleep", wait)
+        self.patch(committer, "monotonic", lambda: 0.0)
+        gate = self.blocked()
+        works = [self.committer.do(self.insert, value) for value in range(2)]
+        threading.Timer(0.1, gate.set).start()
+        self.turns.results(works)
+        self.turns.count = 0
+        third, fourth = (self.committer.do(self.insert, value) for value in (2, 3))
+        threading.Timer(0.1, has_more.set).start()
+
+        self.turns.results([third, fourth])
+
+        self.assertEqual(self.stored(), [0, 1, 2, 3])
+        self.assertEqual((self.turns.count, waits), (1, [committer.GATHER_SECONDS]))
+
+    def test_alone(self) -> None:
+        """Who is alone never waits."""
+        waits: list[float] = []
+        self.patch(committer, "sleep", waits.append)
+        self.patch(committer, "monotonic", lambda: 0.0)
+        for value in range(3):
+            self.turns.result(self.committer.do(self.insert, value))
+
+        self.assertEqual((waits, self.turns.count), ([], 3))
 
     def test_one_fails(self) -> None:
         """A change that fails does not take down those that it was gathered with."""
