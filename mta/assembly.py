@@ -25,6 +25,7 @@ from mta.acl.syntax import ACLLanguage
 from mta.config.configuration import Configuration
 from mta.config.known import BuiltInMacros
 from mta.config.sections import read_configuration
+from mta.coroutines import StillWaits, at_once
 from mta.errors import ConfigurationError
 from mta.expand.command_runner import run_blocking
 from mta.expand.context import Context, Site
@@ -125,13 +126,11 @@ class Assembly:
 
 def expand_now(template: object, site: Site) -> str:
     """Expand a template that may not wait; raise ConfigurationError if it does."""
-    coroutine = template.expand(Context(site))  # type: ignore[attr-defined]
     try:
-        coroutine.send(None)
-    except StopIteration as stop:
-        return str(stop.value)
-    coroutine.close()
-    raise ConfigurationError(f"{template} cannot be expanded without waiting")
+        return str(at_once(template.expand(Context(site))))  # type: ignore[attr-defined]
+    except StillWaits as error:
+        text = f"{template} cannot be expanded without waiting"
+        raise ConfigurationError(text) from error
 
 
 def default_configuration() -> str:

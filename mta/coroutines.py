@@ -26,3 +26,21 @@ def rest_of(coroutine: Coroutine[Any, Any, T], waited: Any) -> Generator[Any, An
         except StopIteration as stop:
             found: T = stop.value
             return found
+
+
+class StillWaits(Exception):
+    """A coroutine waits for something though it must not."""
+
+
+def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that has nothing to wait for, or raise its error.
+
+    Raises StillWaits where it waits after all; it is ended then.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        found: T = stop.value
+        return found
+    coroutine.close()
+    raise StillWaits

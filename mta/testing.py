@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from mta.coroutines import StillWaits, at_once
 from mta.errors import ExpansionError, TemporaryFailure
 from mta.host import Answer, Outcome
 from mta.log import DEFAULT_SELECTORS
@@ -24,12 +25,9 @@ def result_of(coroutine: Coroutine[Any, Any, T]) -> T:
     Raises AssertionError where it waits.
     """
     try:
-        coroutine.send(None)
-    except StopIteration as end:
-        value: T = end.value
-        return value
-    coroutine.close()
-    raise AssertionError("the coroutine waits for something")
+        return at_once(coroutine)
+    except StillWaits as error:
+        raise AssertionError("the coroutine waits for something") from error
 
 
 class FakeResolver:

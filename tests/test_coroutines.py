@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from mta.coroutines import rest_of
+from mta.coroutines import StillWaits, at_once, rest_of
 
 
 class RestTests(SynchronousTestCase):
@@ -51,3 +51,31 @@ class RestTests(SynchronousTestCase):
         second.errback(ValueError("bad"))
 
         self.assertEqual(str(self.failureResultOf(result, ValueError).value), "bad")
+
+
+class AtOnceTests(SynchronousTestCase):
+    """A coroutine that must not wait."""
+
+    def test_result(self) -> None:
+        """It gives what it returns, or raises what it raises."""
+
+        async def half(number: int) -> int:
+            if number % 2:
+                raise ValueError(number)
+            return number // 2
+
+        self.assertEqual(at_once(half(6)), 3)
+        self.assertRaises(ValueError, at_once, half(5))
+
+    def test_waits(self) -> None:
+        """One that waits is ended."""
+        ended: list[bool] = []
+
+        async def wait() -> None:
+            try:
+                await Deferred()
+            finally:
+                ended.append(True)
+
+        self.assertRaises(StillWaits, at_once, wait())
+        self.assertEqual(ended, [True])

@@ -7,9 +7,10 @@ one of the two only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
+from mta.coroutines import StillWaits, at_once
 from mta.errors import ExpansionError, ForcedFailure
 from mta.expand.context import Context
 from mta.taint import Tainted, carry
@@ -21,17 +22,6 @@ class UndefinedVariable(ExpansionError):
     """A variable that may be set at run time was not, and that is an error."""
 
 
-def at_once(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return the result of a coroutine that has nothing to wait for."""
-    try:
-        coroutine.send(None)
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    coroutine.close()
-    raise ExpansionError("part of the string waits where nothing may wait")
-
-
 class Part(Generic[T]):
     """A piece of a parsed string; ``waits`` says that ``now`` cannot be used."""
 
@@ -40,7 +30,11 @@ class Part(Generic[T]):
 
     def now(self, context: Context) -> T:
         """Return the part's value without waiting."""
-        return at_once(self.later(context))
+        try:
+            return at_once(self.later(context))
+        except StillWaits as error:
+            text = "part of the string waits where nothing may wait"
+            raise ExpansionError(text) from error
 
     async def later(self, context: Context) -> T:
         """Return the part's value, waiting for it where need be."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
+from mta.coroutines import StillWaits, at_once
 from mta.errors import ConfigurationError, ExpansionError
 from mta.expand.context import Context, Site
 from mta.expand.option_types import ExpandedValue, ExpandedValueType
@@ -84,13 +84,10 @@ def proxy_of(options: OCSPOptions, site: Site) -> str:
 def _expanded(value: ExpandedValue[T] | None, site: Site, name: str) -> T | None:
     if value is None:
         return None
-    coroutine: Coroutine[Any, Any, T] = value.value(Context(site))
     try:
-        coroutine.send(None)
-    except StopIteration as end:
-        result: T = end.value
-        return result
+        return at_once(value.value(Context(site)))
     except ExpansionError as error:
         raise ConfigurationError(f"{name}: {error}") from error
-    coroutine.close()
-    raise ConfigurationError(f"{name} cannot be expanded without waiting")
+    except StillWaits as error:
+        text = f"{name} cannot be expanded without waiting"
+        raise ConfigurationError(text) from error

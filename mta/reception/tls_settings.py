@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any
 
+from mta import coroutines
 from mta.errors import ForcedFailure, TemporaryFailure
 from mta.expand.context import Context
 from mta.interfaces import ITemplate
@@ -94,14 +95,10 @@ def depends_on_server_name(template: ITemplate | None) -> bool:
 def at_once(coroutine: Coroutine[Any, Any, TLSSettings]) -> TLSSettings:
     """Return the result of a coroutine that must not wait: OpenSSL does not."""
     try:
-        coroutine.send(None)
-    except StopIteration as end:
-        settings: TLSSettings = end.value
-        return settings
-    coroutine.close()
-    raise TemporaryFailure(
-        UNAVAILABLE, log_text="tls_certificate waits for a lookup inside the handshake"
-    )
+        return coroutines.at_once(coroutine)
+    except coroutines.StillWaits as error:
+        text = "tls_certificate waits for a lookup inside the handshake"
+        raise TemporaryFailure(UNAVAILABLE, log_text=text) from error
 
 
 async def _expanded(template: ITemplate | None, context: Context) -> str:
