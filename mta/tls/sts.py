@@ -132,11 +132,11 @@ def record_id(records: Iterable[bytes]) -> str:
         name, _, value = field.partition("=")
         if not (_is_name(name) and value and _VALUE_CHARACTERS.issuperset(value)):
             return ""
-        if name == "id":
+        # Of several the first counts, whatever the others are.
+        if name == "id" and not found:
             if len(value) > 32 or not _ALPHANUMERIC.issuperset(value):
                 return ""
-            # Of several the first counts.
-            found = found or value
+            found = value
     return found
 
 

@@ -151,8 +151,10 @@ class PolicyCache:
             if kept is not None:
                 check = min(check, kept.expires)
                 self._keep(domain, kept, used=now)
-                if current and kept.is_due(now):
-                    self._begin_refresh(domain, current, kept)
+                if kept.is_due(now):
+                    # With or without a record: who suppresses that must not keep
+                    # us from the policy until it expires (section 10.2).
+                    self._begin_refresh(domain, kept)
         else:
             finding = await self._fetched(domain, current, kept, used=now)
         self._remember(domain, check, finding)
@@ -203,15 +205,15 @@ class PolicyCache:
         if isinstance(error, FetchFailure):
             word = error.result_type
         text = printable(str(error))
-        wait = min(FAILURE_SECONDS * 2.0**times, FAILURE_LIMIT)
+        until = _next_attempt(now, times, current, kept)
         value = {
             "id": current,
             "text": text,
             "type": word,
-            "until": now + wait,
+            "until": until,
             "times": min(times + 1, 10),
         }
-        self._hints.put(FAILURES, domain, value, now + wait + FAILURE_LIMIT)
+        self._hints.put(FAILURES, domain, value, until + REFRESH_SECONDS)
         policy = kept.policy if kept else None
         if policy is None or policy.is_active:
             stays = "; the one that is known stays in force" if policy else ""
@@ -237,12 +239,12 @@ class PolicyCache:
         value = _value_of(replace(kept, used=used))
         self._hints.put(POLICIES, domain, value, kept.expires)
 
-    def _begin_refresh(self, domain: str, current: str, kept: _Kept) -> None:
+    def _begin_refresh(self, domain: str, kept: _Kept) -> None:
         """Fetch a fresh copy while the kept one is used."""
         if domain in self._refreshing or len(self._refreshing) >= REFRESHES_AT_ONCE:
             return
         refreshing = Deferred.fromCoroutine(
-            self._fetched(domain, current, kept, used=self._clock())
+            self._fetched(domain, kept.id, kept, used=self._clock())
         )
         self._refreshing[domain] = refreshing
         refreshing.addBoth(partial(self._refreshed, domain))
@@ -267,23 +269,45 @@ class PolicyCache:
             if kept and kept.is_due(now) and now - kept.used < UNUSED_SECONDS:
                 due.append((kept.expires, domain))
         asked = 0
-        for _, domain in sorted(due)[:limit]:
+        for _, domain in sorted(due):
+            if asked == limit:
+                break
             # Another process may have been here.
             present = self._kept(domain)
             if present is None or not present.is_due(self._clock()):
                 continue
+            if self._is_left_alone(domain, present.id):
+                continue
+            asked += 1
             answer = await self._resolver.query(f"_mta-sts.{domain}", "TXT")
             current = record_id(answer.records) if answer else ""
-            if current:
-                asked += 1
-                await self._fetched(domain, current, present, used=present.used)
-                self._known.pop(domain, None)
+            wanted = current or present.id
+            await self._fetched(domain, wanted, present, used=present.used)
+            self._known.pop(domain, None)
         return asked
+
+    def _is_left_alone(self, domain: str, current: str) -> bool:
+        """Return whether the policy with an id was asked for in vain of late."""
+        failed = _failed_from(self._read(FAILURES, domain), current)
+        return failed is not None and self._clock() < failed.until
 
     def close(self) -> None:
         """End what is under way."""
         for refreshing in list(self._refreshing.values()):
             refreshing.cancel()
+
+
+def _next_attempt(now: float, times: int, current: str, kept: _Kept | None) -> float:
+    """Return when a policy may be asked for again that could not be had.
+
+    A fresh copy of one that is kept can wait longer, but not until it is needed.
+    """
+    is_kept = kept is not None and kept.id == current
+    longest = REFRESH_SECONDS if is_kept else FAILURE_LIMIT
+    until = now + min(FAILURE_SECONDS * 2.0**times, longest)
+    if kept is not None:
+        until = min(until, kept.expires)
+    return max(until, now + FAILURE_SECONDS)
 
 
 def _value_of(kept: _Kept) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class RecordTests(SynchronousTestCase):
             b"v=STSv1;\t id=20160831085700Z \t;",
             b"v=STSv1; x_1-y.z=a:b/c; id=20160831085700Z",
             b"v=STSv1; id=20160831085700Z; id=other",
+            b"v=STSv1; id=20160831085700Z; id=not-one",
+            b"v=STSv1; id=20160831085700Z; v=STSv2",
         ):
             self.assertEqual("20160831085700Z", record_id([record]), record)
 

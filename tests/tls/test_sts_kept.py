@@ -36,7 +36,7 @@ class KeptTests(CacheCase):
         for records in (Outcome.NO_DOMAIN, Answer(Outcome.AGAIN), [b"v=STSv1;"]):
             self.resolver.records[RECORD] = records
             self.cache = self.new_cache()
-            self.assertIs(self.mode(DAY), Mode.ENFORCE)
+            self.assertIs(self.mode(3600), Mode.ENFORCE)
         self.assertEqual(self.fetched, [DOMAIN])
 
     def test_host_down(self) -> None:
@@ -54,6 +54,7 @@ class KeptTests(CacheCase):
     def test_expired(self) -> None:
         """When its time is over it is no more, if there is no other."""
         self.resolver.records[RECORD] = Outcome.NO_DOMAIN
+        self.files[DOMAIN] = FAULT
 
         self.assertIs(self.mode(604_799), Mode.ENFORCE)
         self.assertIsNone(self.mode(1))
@@ -228,11 +229,63 @@ class RefreshTests(CacheCase):
         self.assertIs(self.mode(), Mode.ENFORCE)
 
     def test_record_gone(self) -> None:
-        """Without its record a policy is neither renewed nor lost."""
+        """Who suppresses the record does not keep us from the policy host."""
+        for records in (Outcome.NO_DOMAIN, Answer(Outcome.AGAIN), [b"v=STSv1;"]):
+            self.resolver.records[RECORD] = records
+
+            self.assertEqual(self.refresh(DAY), 1)
+
+        self.assertIs(self.mode(6 * DAY), Mode.ENFORCE)
+
+    def test_record_gone_at_use(self) -> None:
+        """Nor where mail makes us look."""
         self.resolver.records[RECORD] = Outcome.NO_DOMAIN
 
-        self.assertEqual(self.refresh(DAY), 0)
-        self.assertIs(self.mode(), Mode.ENFORCE)
+        for _ in range(9):
+            self.assertIs(self.mode(DAY), Mode.ENFORCE)
+
+        self.assertEqual(len(self.fetched), 10)
+
+    def test_both_gone(self) -> None:
+        """A policy that is withdrawn without a word lives until it expires.
+
+        The log tells of it long before, and less and less often.
+        """
+        self.resolver.records[RECORD] = Outcome.NO_DOMAIN
+        self.files[DOMAIN] = FAULT
+
+        for _ in range(7 * 24 - 1):
+            self.assertIs(self.mode(3600), Mode.ENFORCE)
+            self.refresh(0)
+
+        self.assertIn("stays in force", self.lines[0])
+        self.assertLess(len(self.lines), 20)
+        self.assertIsNone(self.mode(3600))
+
+    def test_host_back_after_expiry(self) -> None:
+        """However often it failed, a policy is asked for when there is none."""
+        self.files[DOMAIN] = FAULT
+        for _ in range(7 * 24 - 1):
+            self.refresh(3600)
+        self.files[DOMAIN] = policy_file()
+
+        self.assertIs(self.mode(3600), Mode.ENFORCE)
+        self.assertIs(self.mode(6 * DAY), Mode.ENFORCE)
+
+    def test_failures_take_no_place(self) -> None:
+        """Those that fail do not keep the rest from being renewed."""
+        for number in range(5):
+            name = f"d{number}.test"
+            self.resolver.records[f"_mta-sts.{name}", "TXT"] = [b"v=STSv1; id=1"]
+            self.files[name] = policy_file()
+            self.find(1, domain=name)
+        self.files[DOMAIN] = self.files["d0.test"] = FAULT
+        self.fetched.clear()
+
+        self.refresh(DAY, limit=2)
+        self.refresh(60, limit=2)
+
+        self.assertEqual(self.fetched, [DOMAIN, "d0.test", "d1.test", "d2.test"])
 
     def test_limit(self) -> None:
         """No more than the limit are renewed in one round, the oldest first."""
