@@ -45,7 +45,9 @@ class Host:
 
     ``port`` is None where the transport's own port applies.  ``preference`` is the
     MX preference, -1 for a host that came from no MX record.  ``mail_domain`` is the
-    domain whose MX record names it: hosts are the same whoever names them.
+    domain whose MX record names it: hosts are the same whoever names them.  ``secure``
+    says that DNSSEC vouches for all that led to the address, ``mx_secure`` that it does
+    for the MX record.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Host:
     preference: int = -1
     secure: bool = False
     mail_domain: str = field(default="", compare=False)
+    mx_secure: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} [{self.ip_address}]"

@@ -89,10 +89,11 @@ class HostFinder:
                 answer = await self._resolver.system_addresses(name)
         if not answer.records:
             return HostSearch.failed(answer)
-        secure = secure and answer.secure
+        # Where the MX record is secure the name is certain, if not the address.
+        origin = (secure and answer.secure, mail_domain, secure and bool(mail_domain))
         search = HostSearch(Outcome.FOUND)
         for ip_address in self._ordered(answer.records):
-            host = Host(name, ip_address, port, preference, secure, mail_domain)
+            host = Host(name, ip_address, port, preference, *origin)
             if await self.is_ignored(host):
                 search.ignored = True
             else:

@@ -282,8 +282,10 @@ class SMTPTransport(DANEOptions, STSOptions, Transport):
             known = await settings_for(self, host, context)
             if self._is_constant and len(self._known_settings) < KNOWN_LIMIT:
                 self._known_settings[host] = known
-        if known.host.mail_domain != host.mail_domain:
-            named = replace(known.host, mail_domain=host.mail_domain)
+        naming = host.mail_domain, host.mx_secure
+        if (known.host.mail_domain, known.host.mx_secure) != naming:
+            domain, secure = naming
+            named = replace(known.host, mail_domain=domain, mx_secure=secure)
             known = replace(known, host=named)
         return known
 

@@ -18,7 +18,8 @@ class HostTour:
     """Tries hosts in order, those that are due, until no address is left.
 
     ``settings`` tells how to speak to a host.  ``limit`` bounds the hosts tried,
-    those not counted that have failed for a long time; ``hard_limit`` bounds all.
+    those not counted that have failed for a long time or are none for the message (MTA-STS,
+    REQUIRETLS); ``hard_limit`` bounds all.
     """
 
     progress: Progress
@@ -72,12 +73,13 @@ class HostTour:
                 continue
             progress.more_hosts = place + 1 < len(hosts)
             try:
-                await self.sending.bring(progress, settings)
+                is_one = await self.sending.bring(progress, settings)
             except HostBusy:
                 busy += 1
                 continue
             tried += 1
-            counted += not self._has_expired(settings)
+            # No retry time keeps those that are none from being tried first again.
+            counted += is_one and not self._has_expired(settings)
         return busy
 
     def _is_due(self, settings: HostSettings) -> bool:

@@ -114,6 +114,14 @@ class Secrecy:
         link.verdict = link.verdict.having(requiretls=judged(text, required=True))
         return self._lack(settings, text, status) if text else None
 
+    def passes_on(self, link: Link) -> bool:
+        """Return whether a host is asked to require TLS of the next ones, too.
+
+        Section 2: that is said to hosts alone that are known to be the right ones.
+        """
+        is_known = link.tls is not None and _is_authenticated(link.verdict)
+        return self.wish is Wish.REQUIRED and is_known
+
     def settle(self, progress: Progress) -> None:
         """Fail what is left where none of the hosts is good enough."""
         if progress.pending and self.lacking and len(self.lacking) == self.hosts:
@@ -145,9 +153,11 @@ def _is_named_for_certain(settings: HostSettings) -> bool:
     Section 4.2.1, step 2: a name from an MX record must be proved.  Other names are
     that of the domain itself, or our own configuration's.
     """
-    host, sts = settings.host, settings.policy.sts
-    is_vouched_for = sts is not None and sts.is_enforced
-    return host.preference < 0 or host.secure or is_vouched_for
+    host = settings.host
+    # A policy that is being tested names hosts as surely as one that is enforced.
+    is_vouched_for = settings.policy.sts is not None
+    is_proved = host.secure or host.mx_secure or is_vouched_for
+    return host.preference < 0 or is_proved
 
 
 def _is_authenticated(verdict: TLSVerdict) -> bool:

@@ -66,19 +66,24 @@ class Sending:
     multi_domain: bool = True
     size_addition: int = 1024
 
-    async def bring(self, progress: Progress, settings: HostSettings) -> None:
-        """Bring what is pending to a host; raise HostBusy."""
+    async def bring(self, progress: Progress, settings: HostSettings) -> bool:
+        """Bring what is pending to a host; raise HostBusy.
+
+        Returns whether the host is one for such a message at all.
+        """
         try:
             settings = await self.published(settings)
         except HostProblem as failure:
             problem = self.secrecy.problem(failure, settings)
             progress.host_failed(settings, problem, failure.verdict)
-            return
+            return False
+        lacking = len(self.secrecy.lacking)
         demanded = self.secrecy.demanded(settings)
         if isinstance(demanded, Problem):
             progress.host_failed(settings, demanded)
         else:
             await self._bring(progress, demanded)
+        return len(self.secrecy.lacking) == lacking
 
     async def _bring(self, progress: Progress, settings: HostSettings) -> None:
         fresh = False
@@ -149,6 +154,7 @@ class Sending:
         """Send what is pending; return whether another connection is needed."""
         link.verdict = settings.stamped(link.verdict)
         problem = self.secrecy.shortcoming(link, settings)
+        self.envelope.requiretls = self.secrecy.passes_on(link)
         if problem is not None:
             self.connections.give_back(link)
             progress.host_failed(settings, problem, link.verdict)

@@ -283,6 +283,20 @@ class SecureTests(DNSTestCase):
         self.assertEqual(self.names(dnssec_require_domains="*"), ["a.test"])
         self.assertTrue(self.last.hosts[0].secure)
 
+    def test_secure_mx(self) -> None:
+        """A name from a secure MX record is known for certain, wherever it is."""
+        records = ((1, "a.test"),)
+        self.have("a.test", A=Answer(Outcome.FOUND, ("192.0.2.11",)))
+        for secure, texts, expected in (
+            (True, {}, True),
+            (False, {}, False),
+            (True, {"dnssec_request_domains": "y.test"}, False),
+        ):
+            self.have("x.test", MX=Answer(Outcome.FOUND, records, secure))
+            self.assertEqual(self.names(**texts), ["a.test"])
+            [host] = self.last.hosts
+            self.assertEqual((host.secure, host.mx_secure), (False, expected), texts)
+
     def test_requested(self) -> None:
         """Records count as authenticated only where that was asked for."""
         secure = Answer(Outcome.FOUND, ((1, "a.test"),), True)

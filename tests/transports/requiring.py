@@ -36,12 +36,14 @@ class MailHost:
         inside: tuple[str, ...] = INSIDE,
         certified: str = "",
         preference: int = 10,
+        mx_secure: bool = False,
     ) -> None:
         self.fake = FakeServer(clear, STARTTLS=b"220 go\r\n")
         self.name = name
         self.certified = certified or name
         self.clear, self.inside = clear, inside
         self.secure, self.preference = secure, preference
+        self.mx_secure = mx_secure
         self.tls: Any = None
         self.domain = "mail.example" if preference >= 0 else ""
         self.host = Host(name, "127.0.0.1", 1, preference, secure)
@@ -116,6 +118,7 @@ class RequireTLSCase(TestCase):
             mail_host.preference,
             mail_host.secure,
             mail_host.domain,
+            mail_host.mx_secure,
         )
         return mail_host
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from errno import ECONNREFUSED
 
 from mta.address import NULL_PATH
@@ -130,6 +131,41 @@ class RequiredTests(RequireTLSCase):
         self.assert_failed(outcome, "5.7.30", "nothing proves that its MX record")
         self.assertEqual(0, host.fake.connections)
 
+    async def test_proved_name(self) -> None:
+        """DNSSEC need vouch for the MX record alone, not for the host's address."""
+        host = self.serve(MailHost("mx.example", secure=False, mx_secure=True))
+
+        outcome = await self.deliver(host)
+
+        self.assertIs(outcome.result, Result.DELIVERED, outcome)
+        self.assertIn("REQUIRETLS", host.mail_command)
+
+    async def test_proof_of_another_domain(self) -> None:
+        """What proves the name for one domain says nothing of others."""
+        proved = self.serve(MailHost("mx.example", secure=False, mx_secure=True))
+        driver = self.transport()
+        await self.deliver(proved, driver=driver)
+        proved.host = replace(proved.host, mail_domain="b.example", mx_secure=False)
+
+        outcome = await self.deliver(proved, driver=driver)
+
+        self.assert_failed(outcome, "5.7.30", "nothing proves that its MX record")
+        await driver.close()
+
+    async def test_many_hosts(self) -> None:
+        """All hosts of a domain are looked at, however many."""
+        poor = [
+            self.serve(MailHost(f"{letter}.example", inside=KEYWORDS))
+            for letter in "abc"
+        ]
+        good = self.serve(MailHost("d.example", preference=20))
+
+        outcome = await self.deliver(*poor, good, hosts_max_try="2")
+        self.assertIs(outcome.result, Result.DELIVERED, outcome)
+
+        outcome = await self.deliver(*poor, hosts_max_try="2")
+        self.assert_failed(outcome, "5.7.30", "it does not offer REQUIRETLS")
+
     async def test_own_name(self) -> None:
         """Without an MX record the name is the domain's, or our configuration's."""
         host = self.serve(MailHost("mx.example", secure=False, preference=-1))
@@ -256,6 +292,19 @@ class RequiredTests(RequireTLSCase):
         outcome = await self.deliver(host, protocol="lmtp")
 
         self.assertIs(outcome.result, Result.DELIVERED, outcome)
+
+    async def test_final_delivery_passed_on(self) -> None:
+        """An LMTP server that offers REQUIRETLS is asked for it inside TLS alone."""
+        for clear, is_asked in ((INSIDE, False), (("STARTTLS", *INSIDE), True)):
+            host = self.serve(MailHost("mx.example", clear=clear))
+            host.fake.lmtp = True
+
+            outcome = await self.deliver(
+                host, protocol="lmtp", tls_verify_cert_hostnames="*"
+            )
+
+            self.assertIs(outcome.result, Result.DELIVERED, outcome)
+            self.assertIs(is_asked, "REQUIRETLS" in host.mail_command)
 
     async def test_verdict(self) -> None:
         """The log can show whether it was met."""

@@ -40,13 +40,37 @@ class PublishedTests(RequireTLSCase):
         self.assertIn("REQUIRETLS", host.mail_command)
 
     async def test_name_in_trial_policy(self) -> None:
-        """One that is being tested does not."""
+        """So does one that is being tested: it names the same hosts."""
         host = self.serve(MailHost("mx.example", secure=False))
         self.policy = sts(Mode.TESTING)
 
         outcome = await self.deliver(host)
 
-        self.assert_failed(outcome, "5.7.30", "nothing proves that its MX record")
+        self.assertIs(outcome.result, Result.DELIVERED, outcome)
+        self.assertIn("REQUIRETLS", host.mail_command)
+
+    async def test_certificate_under_trial_policy(self) -> None:
+        """The message demands what the policy would only look at."""
+        self.policy = sts(Mode.TESTING)
+        for host in (
+            self.serve(MailHost("mx.example", secure=False, clear=KEYWORDS)),
+            self.serve(MailHost("mx.example", secure=False, certified="b.example")),
+        ):
+            outcome = await self.deliver(host)
+
+            self.assert_failed(outcome, "5.7.10", "TLS")
+            self.assert_unsent(host)
+
+    async def test_name_in_no_policy(self) -> None:
+        """A policy that is withdrawn, or has other names, proves nothing."""
+        host = self.serve(MailHost("mx.example", secure=False))
+        for policy in (sts(Mode.NONE), sts(Mode.TESTING, "other.example")):
+            self.policy = policy
+
+            outcome = await self.deliver(host)
+
+            self.assert_failed(outcome, "5.7.30", "nothing proves that its MX record")
+            self.assertEqual(0, host.fake.connections)
 
     async def test_name_not_in_policy(self) -> None:
         """A host that the policy does not name gets nothing, and the message fails."""
@@ -248,6 +272,19 @@ class SecrecyTests(SynchronousTestCase):
         self.assertIs(plain, Secrecy(Wish.NOTHING).demanded(plain))
         self.assertIs(plain, Secrecy(Wish.OPTIONAL).demanded(plain))
         self.assertIs(local, Secrecy(Wish.REQUIRED).demanded(local))
+
+    def test_passed_on(self) -> None:
+        """Hosts alone that are known to be the right ones are asked for more."""
+        known = TLSVerdict(tls=met(), chain=met(), name=met())
+        for wish, tls, verdict, is_asked in (
+            (Wish.REQUIRED, object(), known, True),
+            (Wish.REQUIRED, None, known, False),
+            (Wish.REQUIRED, object(), TLSVerdict(tls=met()), False),
+            (Wish.NOTHING, object(), known, False),
+        ):
+            link: Any = SimpleNamespace(tls=tls, verdict=verdict)
+
+            self.assertIs(is_asked, Secrecy(wish).passes_on(link), verdict.text)
 
     def test_verdict_of_another_message(self) -> None:
         """What one message proved is not told of the next on the connection."""

@@ -102,6 +102,15 @@ class EnforcedTests(STSCase):
 
         self.assert_delivered(await self.one(bad, good), good)
 
+    async def test_many_not_among_them(self) -> None:
+        """Such hosts do not use up the tries."""
+        bad = [self.mail_host(f"mx{number}.other.test") for number in range(4)]
+        good = self.mail_host()
+
+        outcome = await self.one(*bad, good, hosts_max_try="2")
+
+        self.assert_delivered(outcome, good)
+
     async def test_avoided(self) -> None:
         """hosts_avoid_tls does not open a way in clear."""
         host = self.mail_host()
