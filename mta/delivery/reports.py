@@ -162,8 +162,9 @@ class Reports:
             received_at=now,
             body_type="8BITMIME",
             smtputf8=message.smtputf8,
-            # RFC 8689, section 5: it tells of the message, if not all.
+            # RFC 8689, sections 5 and 6: it tells of the message, if not all.
             requiretls=message.requiretls,
+            tls_optional=message.tls_optional,
             original_message_id=message.message_id,
             bounce_recipient=", ".join(_failed_addresses(report)),
         )
@@ -216,6 +217,8 @@ class Reports:
             failed = ",\r\n  ".join(_failed_addresses(report))
             lines.append(f"X-Failed-Recipients: {failed}")
         lines.append("Auto-Submitted: auto-replied")
+        if sent.tls_optional:
+            lines.append("TLS-Required: No")
         lines.append(f"From: {await self._author(message)}")
         if self._options.errors_reply_to:
             lines.append(f"Reply-To: {one_line(self._options.errors_reply_to)}")

@@ -15,18 +15,5 @@ def asks_for_no_tls(message: Message) -> bool:
     if message.requiretls or _NAME not in message.header.content.lower():
         return False
     fields = message.header.named("TLS-Required")
-    return len(fields) == 1 and _token(fields[0].value) == b"no"
-
-
-def _token(value: bytes) -> bytes:
-    """Return a value without the comments around it, in lower case."""
-    kept = []
-    depth = 0
-    for octet in value.lower():
-        if octet == 0x28:
-            depth += 1
-        elif octet == 0x29 and depth:
-            depth -= 1
-        elif not depth:
-            kept.append(octet)
-    return bytes(kept).strip() if not depth else b""
+    # Section 3: there are no comments, and no other value.
+    return len(fields) == 1 and fields[0].value.strip().lower() == b"no"

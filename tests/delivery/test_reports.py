@@ -172,6 +172,20 @@ class BounceTests(Case):
         (sent,) = result_of(self.rig.reports.failures(plain, self.failed(plain)))
         self.assertFalse(sent.requiretls)
 
+    def test_tls_optional(self) -> None:
+        """Reports on a message that did not care for TLS say that they do not."""
+        for is_optional in (True, False):
+            message = self.rig.message("b@far.example")
+            message.tls_optional = is_optional
+
+            (sent,) = result_of(
+                self.rig.reports.failures(message, self.failed(message))
+            )
+
+            self.assertIs(sent.tls_optional, is_optional)
+            expected = "No" if is_optional else None
+            self.assertEqual(self.parse(sent)["TLS-Required"], expected)
+
     def test_options(self) -> None:
         """The administrator's text and reply address are used."""
         rig = Rig(

@@ -71,12 +71,14 @@ class FieldTests(SynchronousTestCase):
     """How the field is read."""
 
     def test_values(self) -> None:
-        """Nothing but one No, comments apart, is a no."""
+        """Nothing but one No, with nothing around it, is a no."""
         for content, is_no in (
             (b"TLS-Required: No\r\n", True),
             (b"tls-required:no\r\n", True),
             (b"TLS-Required:\r\n NO\r\n", True),
-            (b"TLS-Required: (it is (but)) No (a newsletter)\r\n", True),
+            (b"TLS-Required: No \r\n", True),
+            (b"TLS-Required: No (a newsletter)\r\n", False),
+            (b"TLS-Required: N(x)o\r\n", False),
             (b"TLS-Required: Yes\r\n", False),
             (b"TLS-Required:\r\n", False),
             (b"TLS-Required: No way\r\n", False),
