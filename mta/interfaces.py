@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from zope.interface import Attribute, Interface
 
+from mta.callout import Callout, CalloutAnswer
 from mta.host import Answer
 
 if TYPE_CHECKING:
@@ -157,10 +158,28 @@ class IAddressVerifier(Protocol):
     The flow that delivers provides it; ACLs and the command line call it.
     """
 
-    async def verify_recipient(self, address: Any, context: Any) -> Verification:
-        """Say whether mail for an ``Address`` can be delivered."""
+    async def verify_recipient(
+        self,
+        address: Any,
+        context: Any,
+        *,
+        callout: Callout | None = None,
+        follows_redirects: bool = True,
+    ) -> Verification:
+        """Say whether mail for an ``Address`` can be delivered.
 
-    async def verify_sender(self, address: Any, context: Any) -> Verification:
+        With a ``callout`` the hosts that take it are asked.  A redirection to one
+        other address goes on with that, or is a success where none is followed.
+        """
+
+    async def verify_sender(
+        self,
+        address: Any,
+        context: Any,
+        *,
+        callout: Callout | None = None,
+        follows_redirects: bool = True,
+    ) -> Verification:
         """Say whether a report to an ``Address`` could be delivered."""
 
 
@@ -170,6 +189,8 @@ class Verification(Protocol):
     ``outcome`` is ``"ok"``, ``"fail"`` or ``"defer"``; ``text`` is for the peer
     where ``user_text`` is set (``:fail:`` texts), else for the log; ``failure`` is
     the word of ``$recipient_verify_failure``; ``data`` the ``address_data``.
+    ``answer`` is what a host said where a callout came so far; with ``"defer"`` it
+    is the last host's, and without a reply where that gave none.
     """
 
     outcome: str
@@ -177,6 +198,7 @@ class Verification(Protocol):
     user_text: bool
     failure: str
     data: str
+    answer: CalloutAnswer | None
 
 
 class IHintStore(Protocol):

@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from mta.callout import Callout, CalloutAnswer
 from mta.coroutines import StillWaits, at_once
 from mta.errors import ExpansionError, TemporaryFailure
 from mta.host import Answer, Outcome
@@ -204,29 +205,54 @@ class FakeVerification:
     user_text: bool = False
     failure: str = ""
     data: str = ""
+    answer: CalloutAnswer | None = None
 
 
 @dataclass(slots=True)
 class FakeVerifier:
     """Verifies by a dictionary of addresses; what is not in it is ``unknown``.
 
-    ``asked`` keeps ``("recipient" or "sender", address)``.
+    ``asked`` keeps ``("recipient" or "sender", address)``, ``callouts`` the callout
+    that came with each, ``follows_redirects`` what was asked last.
     """
 
     recipients: dict[str, FakeVerification] = field(default_factory=dict)
     senders: dict[str, FakeVerification] = field(default_factory=dict)
     unknown: FakeVerification = field(default_factory=FakeVerification)
     asked: list[tuple[str, str]] = field(default_factory=list)
+    callouts: list[Callout | None] = field(default_factory=list)
+    follows_redirects: bool = True
 
-    async def verify_recipient(self, address: Any, context: Any) -> FakeVerification:
+    async def verify_recipient(
+        self,
+        address: Any,
+        context: Any,
+        *,
+        callout: Callout | None = None,
+        follows_redirects: bool = True,
+    ) -> FakeVerification:
         """Return what the dictionary says of a recipient."""
-        self.asked.append(("recipient", str(address)))
+        self._note("recipient", address, callout, follows_redirects)
         return self.recipients.get(str(address), self.unknown)
 
-    async def verify_sender(self, address: Any, context: Any) -> FakeVerification:
+    async def verify_sender(
+        self,
+        address: Any,
+        context: Any,
+        *,
+        callout: Callout | None = None,
+        follows_redirects: bool = True,
+    ) -> FakeVerification:
         """Return what the dictionary says of a sender."""
-        self.asked.append(("sender", str(address)))
+        self._note("sender", address, callout, follows_redirects)
         return self.senders.get(str(address), self.unknown)
+
+    def _note(
+        self, what: str, address: Any, callout: Callout | None, follows: bool
+    ) -> None:
+        self.asked.append((what, str(address)))
+        self.callouts.append(callout)
+        self.follows_redirects = follows
 
 
 class FakeHints:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mta.address import Address
+from mta.callout import Callout, CalloutAnswer
 from mta.delivery.routing import RouterChain, address_to_route
 from mta.expand.context import Context
 from mta.message import Recipient
@@ -20,6 +21,7 @@ class AddressVerification:
     user_text: bool = False
     failure: str = ""
     data: str = ""
+    answer: CalloutAnswer | None = None
 
 
 class RoutingVerifier:
@@ -29,13 +31,23 @@ class RoutingVerifier:
         self._chain = chain
 
     async def verify_recipient(
-        self, address: Address, context: Context
+        self,
+        address: Address,
+        context: Context,
+        *,
+        callout: Callout | None = None,
+        follows_redirects: bool = True,
     ) -> AddressVerification:
         """Say whether mail for an address can be delivered."""
         return await self._verify(address, context, Purpose.VERIFY_RECIPIENT)
 
     async def verify_sender(
-        self, address: Address, context: Context
+        self,
+        address: Address,
+        context: Context,
+        *,
+        callout: Callout | None = None,
+        follows_redirects: bool = True,
     ) -> AddressVerification:
         """Say whether a report to an address could be delivered; the null path can."""
         if not address:
