@@ -25,6 +25,9 @@ _TELLING = {
     NO_POLICY: ("chain", "name", "ocsp", "crl", "tls", "dane", "sts"),
 }
 _POLICY_CHECKS = {"sts": ("sts",), "tlsa": ("dane",)}
+# The words for policies that a domain has announced, and that cannot be used.
+_LOST_RECORDS = ("tlsa-invalid", "dnssec-invalid")
+_LOST_POLICY = ("sts-policy-fetch-error", "sts-policy-invalid", "sts-webpki-invalid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,17 @@ def _policies(domain: str, result: TLSResult) -> Sequence[PublishedPolicy]:
     return (
         [policy for policy in policies if policy.kind == "tlsa"]
         or [policy for policy in policies if policy.kind == "sts"]
-        or [PublishedPolicy(NO_POLICY, domain)]
+        or [PublishedPolicy(_kind_of_missing(verdict), domain)]
     )
+
+
+def _kind_of_missing(verdict: TLSVerdict) -> str:
+    """Return which kind of policy is there though it could not be had, or none."""
+    if verdict.dane.met is not True and verdict.dane.result_type in _LOST_RECORDS:
+        return "tlsa"
+    if verdict.sts.met is not True and verdict.sts.result_type in _LOST_POLICY:
+        return "sts"
+    return NO_POLICY
 
 
 class _Group:

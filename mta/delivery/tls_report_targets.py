@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from mta.address import AddressError, parse_address
 
 RECORD_NAME = "_smtp._tls"
-VERSION = "v=TLSRPTv1"
+VERSION = b"v=TLSRPTv1"
 RECORD_LIMIT = 4096
 TARGETS_LIMIT = 10
 
@@ -31,11 +31,11 @@ def report_targets(records: Iterable[bytes]) -> list[ReportTarget]:
     There are none unless exactly one record is of TLS reporting; what cannot be
     understood in it is left out.
     """
-    found = [fields for record in records if (fields := _fields(record)) is not None]
+    found = [record for record in records if _is_of_reporting(record)]
     if len(found) != 1:
         return []
     targets: dict[ReportTarget, None] = {}
-    for name, value in found[0]:
+    for name, value in _fields(found[0]):
         if name != "rua":
             continue
         for uri in value.split(","):
@@ -45,18 +45,17 @@ def report_targets(records: Iterable[bytes]) -> list[ReportTarget]:
     return list(targets)[:TARGETS_LIMIT]
 
 
-def _fields(record: bytes) -> list[tuple[str, str]] | None:
-    """Return the fields behind the version; None for a record of something else."""
-    if len(record) > RECORD_LIMIT:
-        return None
-    try:
-        version, *rest = record.decode("ascii").split(";")
-    except UnicodeDecodeError:
-        return None
-    if version.rstrip(" \t") != VERSION or not rest:
-        return None
+def _is_of_reporting(record: bytes) -> bool:
+    version, semicolon, _ = record.partition(b";")
+    return bool(semicolon) and version.rstrip(b" \t") == VERSION
+
+
+def _fields(record: bytes) -> list[tuple[str, str]]:
+    """Return the fields behind the version; none of a record that is hostile."""
+    if len(record) > RECORD_LIMIT or not record.isascii():
+        return []
     fields = []
-    for part in rest:
+    for part in record.decode("ascii").split(";")[1:]:
         name, equals, value = part.strip(" \t").partition("=")
         if equals:
             fields.append((name, value))

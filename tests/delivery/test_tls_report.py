@@ -294,6 +294,29 @@ class PolicyTests(SynchronousTestCase):
         self.assertEqual(reasons(result(fetch)), ["sts-policy-fetch-error"])
         self.assertEqual(reasons(result(records)), ["tlsa-invalid"])
 
+    def test_lost_policies(self) -> None:
+        """A policy that could not be had is named by its kind, without its text."""
+        for word in ("fetch-error", "invalid"):
+            check = absent("404", result_type=f"sts-policy-{word}")
+
+            [policy] = policies(result(TLSVerdict(tls=met(), sts=check)))
+
+            self.assertEqual(
+                policy["policy"],
+                {"policy-type": "sts", "policy-domain": "company-y.example"},
+            )
+        for word, kind in (
+            ("tlsa-invalid", "tlsa"),
+            ("dnssec-invalid", "tlsa"),
+            ("dane-required", "no-policy-found"),
+        ):
+            check = unmet("nothing", required=True, result_type=word)
+
+            found = result(TLSVerdict(tls=absent("", required=True), dane=check))
+
+            self.assertEqual(kinds(found), [(kind, 0, 1)])
+            self.assertEqual(reasons(found), [word])
+
     def test_reasons(self) -> None:
         """The cause of a failure is told before its consequence."""
         base = TLSVerdict(

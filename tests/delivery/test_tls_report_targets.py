@@ -68,6 +68,8 @@ class RecordTests(SynchronousTestCase):
         record = b"v=TLSRPTv1; rua=mailto:a@example.com"
 
         self.assertEqual(places(record, record), [])
+        self.assertEqual(places(record, b"v=TLSRPTv1;\xff"), [])
+        self.assertEqual(places(record, b"v=TLSRPTv1 ;" + b"x" * 5000), [])
 
 
 class HostileTests(SynchronousTestCase):
