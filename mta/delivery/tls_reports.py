@@ -15,6 +15,7 @@ from mta.address import AddressError
 from mta.delivery.tls_report import Reporter, TLSReport, make_report
 from mta.delivery.tls_report_journal import ReportJournal
 from mta.delivery.tls_report_options import TLSReportOptions, report_address
+from mta.delivery.tls_report_pauses import ReportPauses
 from mta.delivery.tls_report_post import PostFailure
 from mta.delivery.tls_report_sending import ReportSending
 from mta.delivery.tls_report_targets import RECORD_NAME, ReportTarget, report_targets
@@ -67,6 +68,7 @@ class TLSReports(Service):
         self._clock = clock
         self._locks = locks
         self._in_thread = in_thread
+        self._pauses = ReportPauses(0)
         self._timer: Any = None
         self._looking: Deferred[None] | None = None
         # So long after midnight this host begins.
@@ -132,12 +134,17 @@ class TLSReports(Service):
         """Send the reports of one day that have not been sent."""
         if await self._in_thread(self._journal.is_finished, day):
             return
+        if self._pauses.day != day:
+            self._pauses = ReportPauses(day)
         reporter = await self._reporter()
         await self._in_thread(self._results.flush)
         sent = await self._in_thread(self._journal.sent, day)
+        now = self._site.clock()
         by_name: dict[str, list[str]] = {}
         for domain in await self._in_thread(self._journal.domains, day):
-            by_name.setdefault(canonical_name(domain), []).append(domain)
+            name = canonical_name(domain)
+            if _may_have_record(name) and self._pauses.is_due(name, now):
+                by_name.setdefault(name, []).append(domain)
         run = _Run(day, reporter, sent, by_name)
         lanes = [
             Deferred.fromCoroutine(self._send_some(run))
@@ -151,7 +158,7 @@ class TLSReports(Service):
                 # None is left when the service stops.
                 lane.addErrback(lambda _failure: None)
                 lane.cancel()
-        if not run.has_more:
+        if not self._pauses.has_more:
             await self._in_thread(self._journal.finish, day)
 
     async def _reporter(self) -> Reporter:
@@ -167,33 +174,36 @@ class TLSReports(Service):
         """Take one domain after the other; what goes wrong with one is told."""
         while run.domains:
             name, domains = run.domains.popitem()
+            is_done = False
             try:
-                if _may_have_record(name):
-                    await self._send_domain(run, name, domains)
+                is_done = await self._send_domain(run, name, domains)
             except CancelledError:
                 raise
             except Exception:
-                run.has_more = True
                 trace = traceback.format_exc(limit=-4)
                 self._logs.panic(f"TLS report for {name}: {trace}")
+            if is_done:
+                self._pauses.end(name)
+            else:
+                self._pauses.again(name, self._site.clock())
 
-    async def _send_domain(self, run: _Run, name: str, domains: list[str]) -> None:
+    async def _send_domain(self, run: _Run, name: str, domains: list[str]) -> bool:
+        """Return whether nothing more is to be done for a domain."""
         answer = await self._resolver.query(f"{RECORD_NAME}.{name}", "TXT")
         if answer.outcome is Outcome.AGAIN:
-            run.has_more = True
+            return False
         targets = [
             target
             for target in report_targets(answer.records)
             if (name, str(target)) not in run.sent
         ]
         if not targets:
-            return
+            return True
         report = await self._in_thread(self._report, run, name, domains)
         if report is None:
-            return
-        for target in targets:
-            if not await self._send_one(run, report, target):
-                run.has_more = True
+            return True
+        sent = [await self._send_one(run, report, target) for target in targets]
+        return all(sent)
 
     def _report(self, run: _Run, name: str, domains: list[str]) -> TLSReport | None:
         results = [
@@ -224,7 +234,7 @@ class _Run:
     """One look at the reports of a day.
 
     ``sent`` are the domains and targets that are done with, ``domains`` those to look
-    at, by their name in the DNS; ``has_more`` says whether some must be tried again.
+    at, by their name in the DNS.
     """
 
     def __init__(
@@ -238,7 +248,6 @@ class _Run:
         self.reporter = reporter
         self.sent = sent
         self.domains = domains
-        self.has_more = False
 
 
 def _may_have_record(name: str) -> bool:

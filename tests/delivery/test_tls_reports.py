@@ -98,8 +98,9 @@ class ReportsCase(SynchronousTestCase):
         )
 
     def send(self) -> None:
-        """Send what is due."""
+        """Send what is due; then it is time for the next look."""
         result_of(self.reports.send_due())
+        self.now += LOOK_SECONDS
 
 
 class DueTests(ReportsCase):
@@ -243,6 +244,15 @@ class TroubleTests(ReportsCase):
         self.send()
 
         self.assertEqual(len(self.sending.sent), 1)
+
+    def test_pauses(self) -> None:
+        """A place that fails is tried less and less often, others are left alone."""
+        self.sending.failing = {"mailto:tls@a.example"}
+        for _ in range(20):
+            self.send()
+
+        self.assertEqual(len(self.logs.lines), 5)
+        self.assertEqual(self.resolver.asked.count(("_smtp._tls.b.example", "TXT")), 1)
 
     def test_crash(self) -> None:
         """An end just behind the sending repeats one report, by the same identifier."""
