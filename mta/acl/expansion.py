@@ -26,7 +26,7 @@ class _Delivery:
     message: Message | None
     controls: Controls = field(default_factory=Controls)
     header_changes: HeaderChanges = field(default_factory=HeaderChanges)
-    verifications: dict[tuple[str, str], Any] = field(default_factory=dict)
+    verifications: dict[tuple[object, ...], Any] = field(default_factory=dict)
     warnings: set[str] = field(default_factory=set)
     sender_failure: SenderFailure | None = None
     connection_rates: dict[str, float] = field(default_factory=dict)

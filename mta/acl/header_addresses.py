@@ -21,6 +21,18 @@ def parse_address_list(text: str) -> list[Address]:
     return [_mailbox(item) for item in _mailboxes(text)]
 
 
+def field_addresses(field: HeaderField) -> list[Address]:
+    """Return the addresses of a field; raise AddressError naming one that is none."""
+    addresses = []
+    for item in _mailboxes(_text(field)):
+        try:
+            addresses.append(_mailbox(item))
+        except AddressError as error:
+            shown = " ".join(item.split())[:100]
+            raise AddressError(f'{error} in "{shown}"') from error
+    return addresses
+
+
 def syntax_fault(section: HeaderSection) -> str:
     """Return what is wrong with the first malformed address; empty where none is."""
     for field in section.fields:

@@ -53,7 +53,8 @@ class ACLVerdict:
 class SenderFailure:
     """A sender's verification that did not succeed.
 
-    ``told`` once the client has been given the details.
+    ``told`` once the client has been given the details; ``failure`` says how far the
+    verification came.
     """
 
     address: str
@@ -61,6 +62,7 @@ class SenderFailure:
     log_text: str
     user_text: str
     told: bool = False
+    failure: str = ""
 
 
 class ACLSubject(Protocol):
@@ -76,7 +78,7 @@ class ACLSubject(Protocol):
     message: Message | None
     controls: Controls
     header_changes: HeaderChanges
-    verifications: dict[tuple[str, str], Any]
+    verifications: dict[tuple[object, ...], Any]
     warnings: set[str]
     sender_failure: SenderFailure | None
     connection_rates: dict[str, float]

@@ -24,6 +24,9 @@ class AddressVerification:
     answer: CalloutAnswer | None = None
 
 
+_UNASKED = AddressVerification("defer", "callouts cannot be made here")
+
+
 class RoutingVerifier:
     """Verifies addresses by routing (``mta.interfaces.IAddressVerifier``)."""
 
@@ -39,6 +42,8 @@ class RoutingVerifier:
         follows_redirects: bool = True,
     ) -> AddressVerification:
         """Say whether mail for an address can be delivered."""
+        if callout is not None:
+            return _UNASKED
         return await self._verify(address, context, Purpose.VERIFY_RECIPIENT)
 
     async def verify_sender(
@@ -52,6 +57,8 @@ class RoutingVerifier:
         """Say whether a report to an address could be delivered; the null path can."""
         if not address:
             return AddressVerification()
+        if callout is not None:
+            return _UNASKED
         return await self._verify(address, context, Purpose.VERIFY_SENDER)
 
     async def _verify(

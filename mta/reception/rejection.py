@@ -19,6 +19,10 @@ ARGUMENT_LIMIT = 100
 
 DENY_CODES = {Phase.AUTH: 503, Phase.VRFY: 252, Phase.ETRN: 458}
 _WITH_SENDER = Phase.RCPT | Phase.DATA
+_FAILURE_TITLES = {
+    "mail": "Callback setup failed while verifying",
+    "postmaster": "Postmaster verification failed while checking",
+}
 _FIELD_LETTERS = {
     "received": "P",
     "from": "F",
@@ -84,12 +88,13 @@ def sender_failure_lines(
             f"{client} sender verify {outcome} for <{failure.address}>{reason}",
             run.message_id,
         )
-    if not denied or not failure.user_text:
+    if not failure.user_text:
         return ()
-    return (
-        f"Verification failed for <{failure.address}>",
-        *reply_lines(failure.user_text),
-    )
+    if not denied:
+        shown = run.return_error_details
+        return reply_lines(failure.user_text) if shown else ()
+    title = _FAILURE_TITLES.get(failure.failure, "Verification failed for")
+    return (f"{title} <{failure.address}>", *reply_lines(failure.user_text))
 
 
 def log_refusal(verdict: ACLVerdict, run: ACLRun) -> None:

@@ -50,7 +50,7 @@ class Transaction:
     controls: Controls = field(default_factory=Controls)
     header_changes: HeaderChanges = field(default_factory=HeaderChanges)
     values: dict[str, str] = field(default_factory=dict)
-    verifications: dict[tuple[str, str], Any] = field(default_factory=dict)
+    verifications: dict[tuple[object, ...], Any] = field(default_factory=dict)
     warnings: set[str] = field(default_factory=set)
     sender_failure: SenderFailure | None = None
     connection_rates: dict[str, float] = field(default_factory=dict)

@@ -109,9 +109,7 @@ class FaultTests(ACLCase):
         self.assert_fault("warn set acl_mx = y", '"acl_c" or "acl_m"')
         self.assert_fault("accept acl =", "the name of an ACL is missing")
         self.assert_fault("accept acl = a 1 2 3 4 5 6 7 8 9 10", "at most 9")
-        self.assert_fault(
-            "accept verify = recipient/callout", 'has no option "callout"'
-        )
+        self.assert_fault("accept verify = helo/callout", 'has no option "callout"')
 
     def test_all_faults_at_once(self) -> None:
         """Every error of an ACL is reported in one go."""

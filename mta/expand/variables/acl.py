@@ -67,6 +67,9 @@ acl_arg9 = variable("acl_arg9")(Left("The ninth argument of an ACL."))
 acl_verify_message = variable("acl_verify_message")(
     Left("Why the last verification failed.")
 )
+callout_address = variable("callout_address")(
+    Left("The address and port of the host that the last callout asked.")
+)
 dnslist_domain = variable("dnslist_domain")(
     Left("The domain of the DNS list on which something was found.")
 )
