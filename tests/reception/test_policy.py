@@ -17,9 +17,7 @@ from tests.acl.case import ACLCase
 class BrokenVerifier(FakeVerifier):
     """Fails in a way that nobody foresaw."""
 
-    async def verify_recipient(
-        self, address: object, context: object, **asked: object
-    ) -> NoReturn:
+    async def verify_recipient(self, *asked: object, **how: object) -> NoReturn:
         """Fail."""
         raise ZeroDivisionError("what?")
 
