@@ -176,9 +176,8 @@ async def verified(
             raise ACLError("there is nothing to verify addresses with")
         # Routing must not disturb the variables of this ACL.
         own = run.context
-        context = Context(
-            own.site, own.connection, own.message, values=dict(own.values)
-        )
+        values = {**own.values, "verify_mode": "R" if what == "recipient" else "S"}
+        context = Context(own.site, own.connection, own.message, values=values)
         ask = (
             run.verifier.verify_recipient
             if what == "recipient"

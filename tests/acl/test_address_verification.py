@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from mta.callout import CalloutAnswer
+from mta.expand.context import Context
 from mta.taint import is_tainted
-from mta.testing import FakeVerification
+from mta.testing import FakeVerification, FakeVerifier
 from tests.acl.case import ACLCase
 
 YES = FakeVerification(answer=CalloutAnswer("192.0.2.1", 25, "RCPT TO:<x>", "250 OK"))
@@ -79,6 +80,21 @@ class RecipientCalloutTests(ACLCase):
             self.outcome("accept verify = recipient/callout=random")
 
         self.assertEqual(3, len(self.verifier.asked))
+
+    def test_mode(self) -> None:
+        """Routers can tell what is verified; the ACL itself sees nothing of it."""
+        modes = []
+
+        async def ask(address: object, context: Context, **how: object) -> object:
+            modes.append(context.values["verify_mode"])
+            return YES
+
+        self.patch(FakeVerifier, "verify_recipient", staticmethod(ask))
+        self.patch(FakeVerifier, "verify_sender", staticmethod(ask))
+        self.outcome("require verify = recipient\nverify = sender")
+
+        self.assertEqual(["R", "S"], modes)
+        self.assertNotIn("verify_mode", self.run.context.values)
 
     def test_redirection(self) -> None:
         """It can be enough that the address is redirected."""

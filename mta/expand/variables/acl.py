@@ -123,3 +123,6 @@ prvscheck_keynum = variable("prvscheck_keynum")(
 prvscheck_result = variable("prvscheck_result")(
     Left("1 where the last prvscheck found a good tag.")
 )
+verify_mode = variable("verify_mode")(
+    Left("S or R while an ACL has a sender or a recipient verified.")
+)
