@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from mta.errors import SpoolError, TemporaryFailure
@@ -28,6 +29,10 @@ FAILURES = "mta-sts-failure"
 # How long an answer of the DNS is not asked for again, beyond what the resolver keeps.
 CHECK_SECONDS = 60.0
 UNANSWERED_SECONDS = 300.0
+# A message waits no longer than that for a domain whose name servers are dead.  It is
+# asked twice, so that one lost packet does not hide a policy.
+QUESTION_SECONDS = 2.5
+QUESTIONS = 2
 # RFC 8461, section 3.3: no more than one attempt in five minutes for each id, and a
 # fresh copy every day.
 FAILURE_SECONDS = 300.0
@@ -91,19 +96,21 @@ class PolicyCache:
 
     ``fetch`` gives a policy file or raises FetchFailure.  Policies are kept in hints,
     where there are any, so that they outlive the process; ``log`` is told what could
-    not be fetched.
+    not be fetched.  ``reactor`` is for the limit of the DNS.
     """
 
     def __init__(
         self,
         *,
         resolver: _TextRecords,
+        reactor: IReactorTime,
         fetch: Callable[[str], Awaitable[bytes]],
         hints: IHintStore | None,
         clock: Callable[[], float],
         log: Callable[[str], None],
     ) -> None:
         self._resolver = resolver
+        self._reactor = reactor
         self._fetch = fetch
         self._hints = hints or _MemoryHints(clock)
         self._clock = clock
@@ -139,7 +146,7 @@ class PolicyCache:
                 _settle(shared, result)
 
     async def _look_up(self, domain: str) -> Finding:
-        answer = await self._resolver.query(f"_mta-sts.{domain}", "TXT")
+        answer = await self._records(domain)
         kept = self._kept(domain)
         now = self._clock()
         unanswered = answer.outcome is Outcome.AGAIN
@@ -159,6 +166,18 @@ class PolicyCache:
             finding = await self._fetched(domain, current, kept, used=now)
         self._remember(domain, check, finding)
         return finding
+
+    async def _records(self, domain: str) -> Answer:
+        """Return the TXT records of a domain, or that they did not come in time."""
+        for _ in range(QUESTIONS):
+            asked = Deferred.fromCoroutine(
+                self._resolver.query(f"_mta-sts.{domain}", "TXT")
+            )
+            asked.addTimeout(QUESTION_SECONDS, self._reactor, _too_late)
+            answer = await asked
+            if answer is not _TOO_LATE:
+                break
+        return answer
 
     def _remember(self, domain: str, check: float, finding: Finding) -> None:
         policy = finding.policy
@@ -279,7 +298,7 @@ class PolicyCache:
             if self._is_left_alone(domain, present.id):
                 continue
             asked += 1
-            answer = await self._resolver.query(f"_mta-sts.{domain}", "TXT")
+            answer = await self._records(domain)
             current = record_id(answer.records) if answer else ""
             wanted = current or present.id
             await self._fetched(domain, wanted, present, used=present.used)
@@ -295,6 +314,13 @@ class PolicyCache:
         """End what is under way."""
         for refreshing in list(self._refreshing.values()):
             refreshing.cancel()
+
+
+_TOO_LATE = Answer(Outcome.AGAIN, text="no answer in time")
+
+
+def _too_late(_result: object, _limit: float) -> Answer:
+    return _TOO_LATE
 
 
 def _next_attempt(now: float, times: int, current: str, kept: _Kept | None) -> float:

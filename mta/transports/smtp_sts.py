@@ -141,6 +141,7 @@ class PublishedPolicies:
                 self._log = site.logs.main
             self._known = PolicyCache(
                 resolver=site.resolver,
+                reactor=self._reactor,
                 fetch=await self._fetching(site),
                 hints=site.hints,
                 clock=site.clock,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mta.errors import SpoolError
+from mta.host import Answer
 from mta.testing import FakeResolver, result_of
 from mta.tls.sts import WEBPKI_INVALID, FetchFailure, Mode
 from mta.tls.sts_cache import Finding, PolicyCache
@@ -61,17 +63,30 @@ class CacheCase(SynchronousTestCase):
         self.files: dict[str, Any] = {DOMAIN: policy_file()}
         self.fetched: list[str] = []
         self.lines: list[str] = []
+        self.reactor = Clock()
         self.cache = self.new_cache()
 
     def new_cache(self, hints: Any = "stored") -> PolicyCache:
         """Return a cache as a process that was just started has it."""
         return PolicyCache(
             resolver=self.resolver,
+            reactor=self.reactor,
             fetch=self.fetch,
             hints=self.hints if hints == "stored" else hints,
             clock=lambda: self.hints.now,
             log=self.lines.append,
         )
+
+    def be_silent(self) -> list[tuple[str, str]]:
+        """Let no question be answered from now on; return where they are gathered."""
+        asked: list[tuple[str, str]] = []
+
+        async def query(name: str, kind: str) -> Answer:
+            asked.append((name, kind))
+            return await Deferred()
+
+        self.patch(self.resolver, "query", query)
+        return asked
 
     async def fetch(self, domain: str) -> bytes:
         self.fetched.append(domain)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
+import socket
 
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import TestCase
+
+from mta.dns.resolver import Resolver
 from mta.host import Answer, Outcome
+from mta.tls import sts_cache
 from mta.tls.sts import POLICY_INVALID, WEBPKI_INVALID, FetchFailure, Mode
-from mta.tls.sts_cache import CHECK_SECONDS, UNANSWERED_SECONDS
+from mta.tls.sts_cache import CHECK_SECONDS, UNANSWERED_SECONDS, PolicyCache
 from tests.tls.policies import DOMAIN, FAULT, RECORD, CacheCase, policy_file
 
 
@@ -50,6 +56,32 @@ class DiscoveryTests(CacheCase):
         self.assertEqual(len(self.resolver.asked), 1)
         self.announce("1")
         self.assertIs(self.mode(1), Mode.ENFORCE)
+
+    def test_silent(self) -> None:
+        """Silent name servers cost five seconds; then no policy is known for a while."""
+        asked = self.be_silent()
+        looking = Deferred.fromCoroutine(self.cache.find(DOMAIN))
+
+        self.reactor.advance(2.5)
+        self.reactor.advance(2.4)
+        self.assertNoResult(looking)
+        self.reactor.advance(0.2)
+
+        self.assertIsNone(self.successResultOf(looking).policy)
+        self.assertEqual(asked, [RECORD, RECORD])
+        self.assertIsNone(self.mode(UNANSWERED_SECONDS - 1))
+        self.assertEqual(len(asked), 2)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_lost_packet(self) -> None:
+        """One answer that is lost hides no policy."""
+        answering = self.resolver.query
+        self.be_silent()
+        looking = Deferred.fromCoroutine(self.cache.find(DOMAIN))
+        self.patch(self.resolver, "query", answering)
+        self.reactor.advance(2.5)
+
+        self.assertIsNotNone(self.successResultOf(looking).policy)
 
     def test_waited_for_once(self) -> None:
         """Deliveries at the same time share one question and one fetch."""
@@ -116,6 +148,35 @@ class DiscoveryTests(CacheCase):
 
         self.assertEqual(self.cache._known, {})
         self.assertEqual(len(self.fetched), 1)
+
+
+class DeadNameServerTests(TestCase):
+    """A name server that takes questions and says nothing."""
+
+    timeout = 30
+
+    async def test_asked_twice(self) -> None:
+        """Each question has its own limit, whatever the resolver's are."""
+        self.patch(sts_cache, "QUESTION_SECONDS", 0.05)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind(("127.0.0.1", 0))
+            silent.setblocking(False)
+            cache = PolicyCache(
+                resolver=Resolver(reactor, [silent.getsockname()], timeout=60.0),
+                reactor=reactor,  # type: ignore[arg-type]
+                fetch=lambda _domain: Deferred(),
+                hints=None,
+                clock=lambda: 1000.0,
+                log=self.fail,
+            )
+            for _ in range(2):
+                finding = await cache.find(DOMAIN)
+
+                self.assertEqual((finding.policy, finding.fault), (None, ""))
+            asked = [silent.recv(512), silent.recv(512)]
+            self.assertRaises(BlockingIOError, silent.recv, 512)
+
+        self.assertTrue(all(b"_mta-sts" in question for question in asked))
 
 
 class BackOffTests(CacheCase):
