@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from typing import Any
 
 import trustme
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from mta.delivery.tls_report_post import PostFailure, ReportPoster, is_public
 from mta.host import Outcome
 from mta.testing import FakeResolver
-from tests.tls.policy_host import PolicyHost, answer
+from tests.tls.policy_host import AUTHORITY, PolicyHost, WebServerCase, answer
 
 HOST = "reports.example.test"
-AUTHORITY = trustme.CA()
-GOOD = AUTHORITY.issue_cert(HOST)
 OTHER = AUTHORITY.issue_cert("other.example.test")
 STRANGE = trustme.CA().issue_cert(HOST)
 CONTENT = b"\x1f\x8b" + bytes(range(256)) * 8
@@ -43,25 +39,11 @@ class Receiver(PolicyHost):
         return protocol
 
 
-class PostTests(TestCase):
+class PostTests(WebServerCase):
     """A web server on the loopback."""
 
-    timeout = 30
-
-    def setUp(self) -> None:
-        handle, self.authority = tempfile.mkstemp()
-        os.close(handle)
-        self.addCleanup(os.unlink, self.authority)
-        AUTHORITY.cert_pem.write_to_path(self.authority)
-        self.resolver = FakeResolver({(HOST, "A"): ["127.0.0.1"]})
-
-    def serve(
-        self, said: bytes = b"", issued: trustme.LeafCert | None = GOOD
-    ) -> Receiver:
-        """Return a web server that runs until the test ends."""
-        host = Receiver(issued, said or answer(b"", "201 Created"))
-        self.addCleanup(lambda: Deferred.fromCoroutine(host.stop()))
-        return host
+    host = HOST
+    server = Receiver
 
     def poster(self, **options: Any) -> ReportPoster:
         """Return a poster that may speak to the loopback."""
@@ -139,7 +121,7 @@ class PostTests(TestCase):
 
     async def test_nobody_there(self) -> None:
         """A port where nobody listens, and a name without address, are told."""
-        host = Receiver(GOOD)
+        host = Receiver(self.good)
         await host.stop()
         self.assertIn(f"{HOST} [127.0.0.1]: ", await self.failure(host.port))
 

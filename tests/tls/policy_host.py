@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from typing import Any
 
 import trustme
 from OpenSSL import SSL
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.trial.unittest import TestCase
 from zope.interface import implementer
+
+from mta.testing import FakeResolver
 
 DOMAIN = "example.test"
 HOST = f"mta-sts.{DOMAIN}"
 POLICY = b"version: STSv1\nmode: enforce\nmx: mx.example.test\nmax_age: 604800\n"
+
+AUTHORITY = trustme.CA()
 
 
 def answer(
@@ -80,6 +88,28 @@ class PolicyHost(Factory[Any]):
             await stopped
         for serving in list(self._open):
             serving.transport.abortConnection()  # type: ignore[union-attr]
+
+
+class WebServerCase(TestCase):
+    """Has an authority in a file, and the DNS that leads a name to the loopback."""
+
+    timeout = 30
+    host = HOST
+    server: type[PolicyHost] = PolicyHost
+
+    def setUp(self) -> None:
+        handle, self.authority = tempfile.mkstemp()
+        os.close(handle)
+        self.addCleanup(os.unlink, self.authority)
+        AUTHORITY.cert_pem.write_to_path(self.authority)
+        self.good = AUTHORITY.issue_cert(self.host)
+        self.resolver = FakeResolver({(self.host, "A"): ["127.0.0.1"]})
+
+    def serve(self, said: bytes = b"", issued: Any = "good") -> Any:
+        """Return a server that runs until the test ends; without TLS for None."""
+        host = self.server(self.good if issued == "good" else issued, said)
+        self.addCleanup(lambda: Deferred.fromCoroutine(host.stop()))
+        return host
 
 
 class _Serving(Protocol):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
-import tempfile
 from collections.abc import Awaitable
 from typing import Any
 
@@ -13,42 +11,29 @@ from cryptography import x509
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock, deferLater
-from twisted.trial.unittest import TestCase
 
 from mta.errors import TemporaryFailure
 from mta.host import Answer, Outcome
-from mta.testing import FakeResolver
 from mta.tls.host_names import is_for
 from mta.tls.sts import FETCH_ERROR, WEBPKI_INVALID, FetchFailure
-from mta.tls.sts_channel import PolicyHostChannel
 from mta.tls.sts_fetch import PolicyFetcher
-from tests.tls.policy_host import DOMAIN, HOST, POLICY, PolicyHost, answer
+from mta.tls.web_channel import SecureWebChannel
+from tests.tls.policy_host import (
+    AUTHORITY,
+    DOMAIN,
+    HOST,
+    POLICY,
+    PolicyHost,
+    WebServerCase,
+    answer,
+)
 
-AUTHORITY = trustme.CA()
 STRANGER = trustme.CA()
-GOOD = AUTHORITY.issue_cert(HOST)
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
-class FetchCase(TestCase):
-    """Has a policy host with a good certificate, and the DNS that leads to it."""
-
-    timeout = 30
-
-    def setUp(self) -> None:
-        handle, self.authority = tempfile.mkstemp()
-        os.close(handle)
-        self.addCleanup(os.unlink, self.authority)
-        AUTHORITY.cert_pem.write_to_path(self.authority)
-        self.resolver = FakeResolver({(HOST, "A"): ["127.0.0.1"]})
-
-    def serve(
-        self, said: bytes = b"", issued: trustme.LeafCert | None = GOOD
-    ) -> PolicyHost:
-        """Return a policy host that runs until the test ends."""
-        host = PolicyHost(issued, said)
-        self.addCleanup(lambda: Deferred.fromCoroutine(host.stop()))
-        return host
+class FetchCase(WebServerCase):
+    """Fetches from a policy host."""
 
     async def fetch(self, host: PolicyHost, **options: Any) -> bytes:
         """Fetch from a policy host."""
@@ -215,7 +200,7 @@ class TrustTests(FetchCase):
         def stumble(*_: object) -> None:
             raise ZeroDivisionError
 
-        self.patch(PolicyHostChannel, "_certificate_problem", stumble)
+        self.patch(SecureWebChannel, "_certificate_problem", stumble)
         failure = await self.refused(self.fetch(host))
 
         self.assertIn("unreadable certificate (ZeroDivisionError)", str(failure))
