@@ -47,7 +47,7 @@ class Host:
     MX preference, -1 for a host that came from no MX record.  ``mail_domain`` is the
     domain whose MX record names it: hosts are the same whoever names them.  ``secure``
     says that DNSSEC vouches for all that led to the address, ``mx_secure`` that it does
-    for the MX record.
+    for the MX record; ``unasked`` that nobody was asked for its opinion.
     """
 
     name: str
@@ -57,6 +57,12 @@ class Host:
     secure: bool = False
     mail_domain: str = field(default="", compare=False)
     mx_secure: bool = field(default=False, compare=False)
+    unasked: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"{self.name} [{self.ip_address}]"
+
+    @property
+    def lookup_dnssec(self) -> str:
+        """``$lookup_dnssec_authenticated`` for the host."""
+        return "" if self.unasked else "yes" if self.secure else "no"

@@ -73,6 +73,8 @@ class Context:
     match caught (``$0``, ``$1`` ...).  ``address`` is the recipient in hand (in a
     RCPT ACL, a router, a transport).  ``host`` is the remote host of a transport.
     ``acl_run`` is the evaluation of an ACL that this expansion is part of, if any.
+    ``lookup_dnssec`` tells whether what was last looked up was authenticated: ``yes``,
+    ``no``, or nothing where that was not asked for.
     """
 
     site: Site
@@ -90,6 +92,7 @@ class Context:
     queue_running: bool = False
     expansion_depth: int = 0
     acl_run: Any = None
+    lookup_dnssec: str = ""
 
     async def named_list(self, kind: str, name: str) -> str:
         """Return the expanded text of a named list (Exim chapter 10).

@@ -65,7 +65,7 @@ class Lookup:
     async def find_in_context(
         self, source: str, key: str, options: Mapping[str, str], context: Any
     ) -> str | None:
-        """Do the same where the data is expanded, in the context of the question."""
+        """Do the same where the context of the question matters, or is changed."""
         raise NotImplementedError
 
     def quote(self, text: str) -> str:
@@ -163,7 +163,7 @@ class Lookups:
         """
         request, lookup = self._request(type_text)
         if lookup.style is Style.QUERY:
-            return await self._ask(request, lookup, source or key)
+            return await self._ask(request, lookup, source or key, context)
         source = untainted(source, f"file name for {request.name} look-up")
         if not key:
             return None
@@ -186,12 +186,15 @@ class Lookups:
         return None
 
     async def _ask(
-        self, request: LookupRequest, lookup: Lookup, query: str
+        self, request: LookupRequest, lookup: Lookup, query: str, context: Any
     ) -> str | None:
         if lookup.needs_quoting and not is_quoted_for(query, request.name):
             text = f"tainted search query is not properly quoted: {quoted(query)}"
             raise ExpansionError(text)
-        found = await lookup.find("", query, request.options)
+        if lookup.wants_context:
+            found = await lookup.find_in_context("", query, request.options, context)
+        else:
+            found = await lookup.find("", query, request.options)
         if found is None or lookup.has_trusted_results:
             return found
         return Tainted(found)

@@ -93,16 +93,30 @@ def _names(text: str, type_name: str) -> tuple[str, ...]:
 class DNSDatabase(Lookup):
     """Finds records; what it finds is an outsider's text."""
 
-    async def find(
-        self, source: str, key: str, options: Mapping[str, str]
+    wants_context = True
+
+    async def find_in_context(
+        self, source: str, key: str, options: Mapping[str, str], context: Any
     ) -> str | None:
-        """Return the records of all names in one text."""
+        """Return the records of all names in one text.
+
+        The context then tells whether all answers were authenticated.
+        """
         query = parse_query(key)
+        answers: list[Answer] = []
+        try:
+            return await self._found(query, answers)
+        finally:
+            if context is not None:
+                context.lookup_dnssec = _authenticated(query, answers)
+
+    async def _found(self, query: DNSQuery, answers: list[Answer]) -> str | None:
         found: list[str] = []
         unfinished = ""
         for name in query.names[:_NAMES_LIMIT]:
             for kind in _KINDS[query.type_name]:
                 answer = await self._answer(name, kind, query)
+                answers.append(answer)
                 if answer.outcome is Outcome.AGAIN or (
                     query.dnssec == "dnssec_strict" and answer and not answer.secure
                 ):
@@ -132,6 +146,12 @@ class DNSDatabase(Lookup):
                 name = name.partition(".")[2]
                 answer = await resolver.query(name, kind)
         return answer
+
+
+def _authenticated(query: DNSQuery, answers: list[Answer]) -> str:
+    if query.dnssec == "dnssec_never":
+        return ""
+    return "yes" if answers and all(a.secure for a in answers) else "no"
 
 
 def _record_text(query: DNSQuery, kind: str, record: Any) -> str:

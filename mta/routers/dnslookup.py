@@ -64,6 +64,7 @@ class DNSLookup(DNSSECOptions, Router):
         hosts = await self.secured(found, domain, context)
         if not hosts:
             return Decision(Verdict.DEFER, INSECURE, error_name="lookup")
+        context.lookup_dnssec = hosts[0].lookup_dnssec
         if hosts[0].ip_address in context.site.local_addresses:
             decision = route_to_self(self, address, hosts[0])
             if decision is not None:

@@ -34,7 +34,9 @@ class DNSSECOptions(Configurable):
             return [host for host in hosts if host.secure or is_literal(host)]
         if await is_in(self.dnssec_request_domains, domain, context):
             return list(hosts)
-        return [replace(host, secure=False, mx_secure=False) for host in hosts]
+        return [
+            replace(host, secure=False, mx_secure=False, unasked=True) for host in hosts
+        ]
 
 
 def is_literal(host: Host) -> bool:

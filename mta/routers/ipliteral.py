@@ -23,7 +23,7 @@ class IPLiteral(Router):
         if not ip_address:
             return Decision(Verdict.DECLINE)
         finder = HostFinder(self, context)
-        host = Host(ip_address, ip_address)
+        host = Host(ip_address, ip_address, unasked=True)
         if await finder.is_ignored(host):
             return Decision(Verdict.DECLINE)
         if finder.is_self(host):

@@ -80,17 +80,13 @@ class HostFinder:
         literal = ip_literal(name)
         if literal:
             answer = Answer(Outcome.FOUND, (literal,))
-        elif system == "only":
-            answer = await self._resolver.system_addresses(name)
         else:
-            ipv6 = not self._family.ipv4_only
-            answer = await self._resolver.addresses(name, ipv6=ipv6)
-            if system == "after" and answer.outcome in _NO_ADDRESS:
-                answer = await self._resolver.system_addresses(name)
+            answer = await self._addresses(name, system)
         if not answer.records:
             return HostSearch.failed(answer)
         # Where the MX record is secure the name is certain, if not the address.
-        origin = (secure and answer.secure, mail_domain, secure and bool(mail_domain))
+        named, unasked = secure and bool(mail_domain), bool(literal) or system == "only"
+        origin = secure and answer.secure, mail_domain, named, unasked
         search = HostSearch(Outcome.FOUND)
         for ip_address in self._ordered(answer.records):
             host = Host(name, ip_address, port, preference, *origin)
@@ -101,6 +97,15 @@ class HostFinder:
         if not search.hosts:
             search.outcome = Outcome.NO_DATA
         return search
+
+    async def _addresses(self, name: str, system: str) -> Answer:
+        answer = Answer(Outcome.NO_DATA)
+        if system != "only":
+            ipv6 = not self._family.ipv4_only
+            answer = await self._resolver.addresses(name, ipv6=ipv6)
+        if system != "no" and answer.outcome in _NO_ADDRESS:
+            answer = await self._resolver.system_addresses(name)
+        return answer
 
     async def by_mx(
         self, domain: str, answer: Answer, *, port: int | None = None

@@ -67,6 +67,7 @@ class HostTour:
                 break
             context = progress.batch.context
             context.host, context.tls_out = host, None
+            context.lookup_dnssec = host.lookup_dnssec
             settings = await self.settings(host)
             if skipped is not None and not self._is_due(settings):
                 skipped.append(settings)

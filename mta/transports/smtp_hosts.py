@@ -71,15 +71,15 @@ async def find_hosts(
                 Problem(Scope.HOST, text, DNS_DEFER, "lookup", "4.7.5")
             )
             continue
-        secure = answer.secure and trust is not Trust.UNUSED
         addresses = [str(record) for record in answer.records]
         if not allow_local and any(is_local(a, context) for a in addresses):
             text = f"{transport} transport found host {name} to be local"
             found.refusal = Problem(Scope.HOST, text, HOST_IS_LOCAL, "", "4.4.6")
             return found
-        found.hosts += [
-            Host(name, address, port, secure=secure) for address in addresses
-        ]
+        used = trust is not Trust.UNUSED
+        host = Host(name, "", port, secure=answer.secure and used)
+        host = replace(host, unasked=not used or by_name or is_ip_address(name))
+        found.hosts += [replace(host, ip_address=address) for address in addresses]
     return found
 
 

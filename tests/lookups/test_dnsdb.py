@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from mta.errors import ExpansionError, TemporaryFailure
+from mta.expand.context import Context, Site
+from mta.expand.registry import Language
 from mta.host import Answer, Outcome
 from mta.lookups.base import Lookups
 from mta.lookups.dnsdb import parse_query
+from mta.options import Source
 from mta.taint import Tainted
-from mta.testing import FakeResolver
+from mta.testing import FakeResolver, result_of
 from tests.lookups.files import LookupTestCase
+
+LANGUAGE = Language.load()
 
 
 class DNSDatabaseTests(LookupTestCase):
@@ -73,6 +78,33 @@ class DNSDatabaseTests(LookupTestCase):
     def test_tainted(self) -> None:
         """What the DNS says is an outsider's text."""
         self.assertIsInstance(self.query("a=a.ex"), Tainted)
+
+    def test_authenticated(self) -> None:
+        """``$lookup_dnssec_authenticated`` tells whether all answers were."""
+        for text, expected in (
+            ("a=safe.ex", "yes"),
+            ("dnssec_strict,a=safe.ex", "yes"),
+            ("a=a.ex", "no"),
+            ("a=safe.ex:a.ex", "no"),
+            ("a=safe.ex:none.ex", "no"),
+            ("a=none.ex", "no"),
+            ("defer_never,a=slow.ex", "no"),
+            ("dnssec_never,a=safe.ex", ""),
+        ):
+            context = Context(Site(lookups=self.lookups), lookup_dnssec="before")
+            template = LANGUAGE.template(
+                f"${{lookup dnsdb {{{text}}}}}|$lookup_dnssec_authenticated",
+                Source("test"),
+            )
+            result = result_of(template.expand(context))
+            self.assertEqual(result.rpartition("|")[2], expected, text)
+
+    def test_not_authenticated(self) -> None:
+        """The variable is there though the look-up must wait."""
+        context = Context(Site(), lookup_dnssec="yes")
+        asking = self.lookups.find("dnsdb", "", "dnssec_strict,a=a.ex", context)
+        self.assertRaises(TemporaryFailure, result_of, asking)
+        self.assertEqual(context.lookup_dnssec, "no")
 
     def test_trouble(self) -> None:
         """What happens when a name cannot be asked is the query's choice."""

@@ -283,6 +283,22 @@ class SecureTests(DNSTestCase):
         self.assertEqual(self.names(dnssec_require_domains="*"), ["a.test"])
         self.assertTrue(self.last.hosts[0].secure)
 
+    def test_lookup_dnssec(self) -> None:
+        """``$lookup_dnssec_authenticated`` tells of the first host."""
+        records = ((1, "a.test"), (2, "b.test"))
+        self.have("x.test", MX=Answer(Outcome.FOUND, records, True))
+        for secure, texts, expected in (
+            (True, {}, "yes"),
+            (False, {}, "no"),
+            (True, {"dnssec_request_domains": "y.test"}, ""),
+            (True, {"dnssec_require_domains": "x.test"}, "yes"),
+        ):
+            self.have("a.test", A=Answer(Outcome.FOUND, ("192.0.2.11",), secure))
+            self.names(**texts)
+            self.assertEqual(self.context.lookup_dnssec, expected, texts)
+            [host, *_] = self.last.hosts
+            self.assertEqual(host.lookup_dnssec, expected)
+
     def test_secure_mx(self) -> None:
         """A name from a secure MX record is known for certain, wherever it is."""
         records = ((1, "a.test"),)

@@ -187,6 +187,12 @@ def host_address(context: Context) -> str:
     return context.host.ip_address if context.host else ""
 
 
+@variable("lookup_dnssec_authenticated")
+def lookup_dnssec_authenticated(context: Context) -> str:
+    """Whether DNSSEC vouches for what was last looked up; empty where unasked."""
+    return context.lookup_dnssec
+
+
 @variable("host_port")
 def host_port(context: Context) -> str:
     """The remote host of a transport: its port."""
