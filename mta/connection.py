@@ -43,7 +43,8 @@ class Connection:
 
     ``peer_address`` is empty for a local caller.  ``host_name`` is the verified
     reverse name: None where nobody has asked yet, empty where there is none;
-    ``host_aliases`` are further verified ones.
+    ``host_aliases`` are further verified ones.  ``host_dnssec`` says that DNSSEC vouches
+    for the look-ups of the name, ``helo_dnssec`` for those that verified the one in HELO.
     ``helo_name``, ``ident`` and everything else a peer said are tainted.
     ``started_at`` is in seconds since the epoch.
     """
@@ -58,8 +59,10 @@ class Connection:
     host_aliases: tuple[str, ...] = ()
     host_lookup_failed: bool = False
     host_lookup_deferred: bool = False
+    host_dnssec: bool = False
     helo_name: str = ""
     helo_verified: bool = False
+    helo_dnssec: bool = False
     esmtp: bool = False
     tls: TLSFacts | None = None
     ident: str = ""

@@ -16,7 +16,7 @@ DEFAULT_SELECTORS = frozenset(
     "skip_delivery smtp_confirmation tls_certificate_verified tls_cipher".split()
 )
 OTHER_SELECTORS = frozenset(
-    "8bitmime all_parents arguments connection_id deliver_time delivery_size "
+    "8bitmime all_parents arguments connection_id deliver_time delivery_size dnssec "
     "incoming_interface incoming_port millisec msg_id_created outgoing_port pid "
     "pipelining proxy queue_time queue_time_overall receive_time "
     "received_recipients received_sender return_path_on_delivery "
@@ -26,7 +26,7 @@ OTHER_SELECTORS = frozenset(
 )
 # Exim's, of what is not done here: to ask for them is an error, to decline is not.
 ABSENT_SELECTORS = frozenset(
-    "address_rewrite dkim dkim_verbose dmarc dmarc_verbose dnssec ident_timeout "
+    "address_rewrite dkim dkim_verbose dmarc dmarc_verbose ident_timeout "
     "protocol_detail queue_time_exclusive spf spf_verbose tls_on_connect "
     "tls_resumption".split()
 )

@@ -33,12 +33,15 @@ async def verify_helo(run: ACLRun, value: Verifying, options: Options) -> bool:
     await look_up_host_name(connection, resolver)
     names = (connection.host_name or "", *connection.host_aliases)
     if name in (known.lower() for known in names):
+        is_first = name == names[0].lower()
+        connection.helo_dnssec = connection.host_dnssec and is_first
         connection.helo_verified = True
         return True
     forward = await forward_addresses(name, resolver)
     connection.helo_verified = any(
         _same_address(connection.peer_address, found) for found in forward.records
     )
+    connection.helo_dnssec = connection.helo_verified and forward.secure
     if not connection.helo_verified and forward.outcome is Outcome.AGAIN:
         raise TemporaryFailure("could not look up the name in HELO")
     return connection.helo_verified

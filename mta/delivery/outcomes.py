@@ -166,7 +166,8 @@ class DeliveryLog:
     def _host(self, outcome: Outcome) -> str:
         host = outcome.host
         assert host is not None
-        text = f"H={host.name} [{host.ip_address}]"
+        secured = " DS" if host.secure and self._logs.selects("dnssec") else ""
+        text = f"H={host.name}{secured} [{host.ip_address}]"
         if host.port is not None and self._logs.selects("outgoing_port"):
             text += f":{host.port}"
         return text + "*" if outcome.reused_connection else text

@@ -35,18 +35,22 @@ async def look_up_host_name(connection: Connection, resolver: IResolver) -> str:
     ip_address = connection.peer_address
     answer = await resolver.reverse(ip_address)
     names: list[str] = []
+    is_secure = False
     is_deferred = answer.outcome is Outcome.AGAIN
     for name in answer.records[:_NAMES_LIMIT]:
         forward = await forward_addresses(str(name), resolver)
         if forward.outcome is Outcome.AGAIN:
             is_deferred = True
         if any(_same_address(ip_address, found) for found in forward.records):
+            if not names:
+                is_secure = answer.secure and forward.secure
             names.append(Tainted(str(name)))
     if connection.peer_address != ip_address:
         # A PROXY header came meanwhile: what was found concerns somebody else.
         return await look_up_host_name(connection, resolver)
     connection.host_name = names[0] if names else ""
     connection.host_aliases = tuple(names[1:])
+    connection.host_dnssec = is_secure
     connection.host_lookup_failed = not names
     connection.host_lookup_deferred = not names and is_deferred
     return connection.host_name

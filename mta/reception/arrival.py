@@ -30,6 +30,8 @@ def arrival_line(
     parts = ["(=" if faked else "<=", sender or "<>"]
     if message.original_message_id:
         parts.append(f"R={message.original_message_id}")
+    if connection.host_dnssec and logs.selects("dnssec"):
+        parts.append("DS")
     if connection.peer_address or connection.ident or connection.caller_login:
         parts.append(host_and_ident(connection, logs))
     if connection.connection_id and logs.selects("connection_id"):

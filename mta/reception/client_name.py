@@ -16,6 +16,7 @@ async def verify_helo(context: Context) -> Outcome:
     has its address; AGAIN where that could not be found out.
     """
     connection, resolver = context.connection, context.site.resolver
+    connection.helo_dnssec = False
     helo = str(connection.helo_name).lower().rstrip(".")
     peer = _plain(connection.peer_address)
     if helo.startswith("["):
@@ -25,9 +26,11 @@ async def verify_helo(context: Context) -> Outcome:
     await look_up_host_name(connection, resolver)
     names = (connection.host_name or "", *connection.host_aliases)
     if helo in (name.lower() for name in names):
+        connection.helo_dnssec = connection.host_dnssec and helo == names[0].lower()
         return Outcome.FOUND
     forward = await forward_addresses(helo, resolver)
     if peer in map(_plain, forward.records):
+        connection.helo_dnssec = forward.secure
         return Outcome.FOUND
     if forward.outcome is Outcome.AGAIN or connection.host_lookup_deferred:
         return Outcome.AGAIN

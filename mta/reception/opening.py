@@ -211,7 +211,7 @@ async def hello(conversation: Conversation, event: HelloReceived) -> None:
     connection, options = conversation.connection, conversation.shared.options
     conversation.give_up_message(event.verb)
     connection.helo_name = event.name
-    connection.helo_verified = False
+    connection.helo_verified = connection.helo_dnssec = False
     connection.esmtp = event.verb == "EHLO"
     refusal = await _refused_name(conversation)
     if refusal is None:
@@ -324,7 +324,7 @@ def forget_client(conversation: Conversation) -> None:
     """Forget what the client said so far (RFC 3207, section 4.2)."""
     connection = conversation.connection
     connection.helo_name = ""
-    connection.helo_verified = connection.esmtp = False
+    connection.helo_verified = connection.helo_dnssec = connection.esmtp = False
     connection.authenticator = connection.authenticated_id = ""
     connection.authenticated_sender = ""
     connection.authentication_failed = False

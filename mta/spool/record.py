@@ -77,7 +77,8 @@ _MESSAGE = _Attributes(
 _CONNECTION = _Attributes(
     Connection(),
     "peer_address peer_port local_address local_port connection_id started_at "
-    "host_name host_lookup_failed host_lookup_deferred helo_name helo_verified esmtp "
+    "host_name host_lookup_failed host_lookup_deferred host_dnssec helo_name "
+    "helo_verified helo_dnssec esmtp "
     "ident authenticator authenticated_id authenticated_sender "
     "authentication_failed local_protocol caller_uid caller_gid caller_login "
     "message_count",

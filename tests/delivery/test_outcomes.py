@@ -172,6 +172,23 @@ class LineTests(Case):
 
         self.assertIn("H=mx [192.0.2.1]:2525: no", logs.lines[0])
 
+    def test_dnssec(self) -> None:
+        """dnssec marks a host that DNSSEC vouches for, whatever became of it."""
+        for secure, selectors, shown in (
+            (True, ("dnssec",), "H=mx DS [192.0.2.1]"),
+            (True, (), "H=mx [192.0.2.1]"),
+            (False, ("dnssec",), "H=mx [192.0.2.1]"),
+        ):
+            log, logs = self.log(*selectors)
+            host = Host("mx", "192.0.2.1", secure=secure)
+            outcome = Outcome(self.address("a@x.example"), Result.DEFERRED, host=host)
+            log.deferred(self.message, outcome)
+            log.failed(self.message, outcome, NULL_PATH)
+            log.delivered(
+                self.message, outcome, NULL_PATH, first=True, now=1001.0, size=1
+            )
+            self.assertEqual(3, len([line for line in logs.lines if shown in line]))
+
     def test_completed(self) -> None:
         """Completed tells the time in the queue where asked."""
         for selectors, line in (

@@ -43,6 +43,30 @@ class LookUpHostNameTests(SynchronousTestCase):
         connection = self.look_up("192.0.2.7", resolver)
         self.assertTrue(connection.host_lookup_deferred)
 
+    def test_dnssec(self) -> None:
+        """DNSSEC must vouch for the name and for its address."""
+        for reverse, forward in ((True, True), (True, False), (False, True)):
+            resolver = FakeResolver(
+                {
+                    ("192.0.2.7", "PTR"): Answer(Outcome.FOUND, ("a.ex",), reverse),
+                    ("a.ex", "A"): Answer(Outcome.FOUND, ("192.0.2.7",), forward),
+                }
+            )
+            connection = self.look_up("192.0.2.7", resolver)
+            self.assertEqual(connection.host_name, "a.ex")
+            self.assertIs(connection.host_dnssec, reverse and forward)
+
+    def test_dnssec_of_others(self) -> None:
+        """A secure name that is not the client's proves nothing."""
+        resolver = FakeResolver(
+            {
+                ("192.0.2.7", "PTR"): Answer(Outcome.FOUND, ("b.ex", "a.ex"), True),
+                ("b.ex", "A"): Answer(Outcome.FOUND, ("192.0.2.8",), True),
+                ("a.ex", "A"): Answer(Outcome.FOUND, ("192.0.2.7",)),
+            }
+        )
+        self.assertFalse(self.look_up("192.0.2.7", resolver).host_dnssec)
+
     def test_address_changes_meanwhile(self) -> None:
         """What was found for one address is never kept for another."""
         connection = Connection(peer_address="192.0.2.7")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mta.host import Outcome
+from mta.host import Answer, Outcome
 from tests.reception.serving import Client, Server
 
 
@@ -116,6 +116,26 @@ class HostNameTests(OpeningCase):
 
 class HelloTests(OpeningCase):
     """helo_verify_hosts and helo_try_verify_hosts."""
+
+    def test_dnssec(self) -> None:
+        """It is told whether DNSSEC vouches for the name, of the last one said."""
+        client = self.serve(
+            "helo_verify_hosts = *\nsmtp_banner = x\nacl_smtp_helo = said",
+            "said:\n  warn log_message = $sender_helo_name $sender_helo_dnssec\n"
+            "  accept",
+            host_client_example_A=Answer(Outcome.FOUND, ("192.0.2.7",), secure=True),
+            other_client_example_A=["192.0.2.7"],
+        )
+        names = ("host.client.example", "other.client.example", "[192.0.2.7]")
+        for name in names:
+            self.assertEqual("250", self.hello(client, name)[:3])
+
+        said = [line.partition("Warning: ")[2] for line in self.server.logs.lines]
+        expected = [
+            f"{name} {is_safe}"
+            for name, is_safe in zip(names, ("yes", "no", "no"), strict=True)
+        ]
+        self.assertEqual(expected, [text for text in said if text])
 
     def test_own_name(self) -> None:
         """The name must have the client's address, or be its address."""

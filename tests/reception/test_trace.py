@@ -215,6 +215,15 @@ class ArrivalTests(SynchronousTestCase):
             line,
         )
 
+    def test_dnssec(self) -> None:
+        """With ``dnssec`` a client's name that DNSSEC vouches for has a sign."""
+        safe = arrived("b@mx.example", host_name="a.example", host_dnssec=True)
+        other = arrived("b@mx.example", host_name="a.example")
+
+        self.assertIn("<= a@client.example DS H=a.example (", self.line(safe, "dnssec"))
+        self.assertNotIn(" DS ", self.line(other, "dnssec"))
+        self.assertNotIn(" DS ", self.line(safe))
+
     def test_own_message_id(self) -> None:
         """A Message-Id: of our own making is told only on request."""
         message = arrived()

@@ -115,6 +115,18 @@ def sender_helo_verified(context: Context) -> str:
     return "yes" if context.connection.helo_verified else "no"
 
 
+@variable("sender_helo_dnssec")
+def sender_helo_dnssec(context: Context) -> str:
+    """Whether DNSSEC vouches for the look-ups that verified HELO or EHLO."""
+    return "yes" if context.connection.helo_dnssec else "no"
+
+
+@variable("sender_host_dnssec")
+def sender_host_dnssec(context: Context) -> str:
+    """Whether DNSSEC vouches for the client's name, once that was looked up."""
+    return "yes" if context.connection.host_dnssec else "no"
+
+
 @variable("sender_ident")
 def sender_ident(context: Context) -> str:
     """The user that the client's host named, or the local caller's login name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mta.acl.registry import Phase
 from mta.address import NULL_PATH, parse_address
-from mta.host import Outcome
+from mta.host import Answer, Outcome
 from mta.message import HeaderSection, Recipient
 from mta.taint import Tainted
 from mta.testing import FakeVerification
@@ -199,6 +199,22 @@ class HELOTests(ACLCase):
         self.assertFalse(self.said("b.example"))
         self.assertFalse(self.said("c.example"))
         self.assertFalse(self.said(""))
+
+    def test_dnssec(self) -> None:
+        """``$sender_helo_dnssec`` tells whether DNSSEC vouches for what was found."""
+        secure = Answer(Outcome.FOUND, (CLIENT,), secure=True)
+        self.resolver.records["a.example", "A"] = secure
+        self.resolver.records["b.example", "A"] = [CLIENT]
+        self.connection.host_name, self.connection.host_dnssec = "c.example", True
+        self.connection.host_aliases = ("d.example",)
+        for name, expected in (
+            ("a.example", True),
+            ("b.example", False),
+            ("c.example", True),
+            ("d.example", False),
+        ):
+            self.assertTrue(self.said(name))
+            self.assertIs(self.connection.helo_dnssec, expected, name)
 
     def test_doubt(self) -> None:
         """Trouble with the DNS defers."""

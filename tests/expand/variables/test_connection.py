@@ -106,6 +106,14 @@ class ClientTests(ExpansionTestCase):
         )
         self.assert_tainted("$sender_helo_name")
 
+    def test_dnssec(self) -> None:
+        """Whether its names were found securely."""
+        self.check(("$sender_host_dnssec|$sender_helo_dnssec", "no|no"))
+        self.client.host_dnssec = True
+        self.check(("$sender_host_dnssec|$sender_helo_dnssec", "yes|no"))
+        self.client.helo_dnssec = True
+        self.check(("$sender_host_dnssec|$sender_helo_dnssec", "yes|yes"))
+
     def test_authentication(self) -> None:
         """Who it proved to be."""
         self.check(
