@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TypeVar
 
-from mta.delivery.tls_results import open_results
+from mta.delivery.tls_results import results_file
 from mta.errors import SpoolError
 
 T = TypeVar("T")
@@ -63,7 +63,8 @@ class ReportJournal:
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            with closing(open_results(self._path, lambda text: None)) as connection:
+            file = results_file(self._path, lambda text: None)
+            with closing(file.open_or_renew()) as connection:
                 return work(connection)
         except (OSError, sqlite3.Error) as error:
             raise SpoolError(f"cannot use {self._path}: {error}") from error

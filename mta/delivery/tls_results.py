@@ -10,20 +10,19 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from threading import Condition, Thread
 
+from mta.background_writer import BackgroundWriter, Pace
+from mta.database_file import DatabaseFile, transaction
 from mta.errors import SpoolError
-from mta.ownership import give_away, make_directory
 from mta.tls.verdict import TLSVerdict, UnreadableVerdict, verdict_from_json
 
 FILE_NAME = "tls_results.db"
 SCHEMA_VERSION = 1
 DAY_SECONDS = 86400
 GATHER_SECONDS = 2.0
-BUSY_SECONDS = 10.0
 # What a host can make us keep: so many different verdicts a day for one domain; as many
 # again by host and answers, and further ones by their answers alone.
 DOMAIN_LIMIT = 100
@@ -32,6 +31,8 @@ PENDING_LIMIT = 20_000
 NAME_LIMIT = 255
 
 _SCHEMA = """
+DROP TABLE IF EXISTS result;
+DROP TABLE IF EXISTS report;
 CREATE TABLE result (
     day INTEGER NOT NULL, domain TEXT NOT NULL, verdict TEXT NOT NULL,
     sessions INTEGER NOT NULL, deliveries INTEGER NOT NULL, last REAL NOT NULL,
@@ -122,15 +123,14 @@ class TLSResults:
         self.path = path
         self._keep_days = keep_days
         self._clock = clock
-        self._report = report
-        self._changed = Condition()
-        self._pending: dict[_Key, _Tally] = {}
-        self._is_writing = False
-        self._thread: Thread | None = None
-        self._hurry = False
-        self._closing = False
-        self._failure = ""
-        self._failures = 0
+        self._writer: BackgroundWriter[_Key, _Tally] = BackgroundWriter(
+            kind="TLS results",
+            open_database=results_file(path, report).open_or_renew,
+            commit=self._commit,
+            join=_joined,
+            report=report,
+            pace=Pace(GATHER_SECONDS, GATHER_SECONDS, PENDING_LIMIT),
+        )
         self._purged = 0
 
     def record(
@@ -144,114 +144,51 @@ class TLSResults:
         """Count connections and deliveries for a recipient domain."""
         now = self._clock()
         key = (day_of(now), domain.lower(), verdict.json_text)
-        with self._changed:
-            tally = self._pending.get(key)
+        writer = self._writer
+        with writer.changed:
+            tally = writer.pending.get(key)
             if tally is None:
-                if len(self._pending) >= PENDING_LIMIT:
+                if len(writer.pending) >= PENDING_LIMIT:
                     return
-                if not self._pending:
-                    self._begin()
-                tally = self._pending[key] = _Tally(verdict)
+                tally = _Tally(verdict)
+                writer.put(key, tally)
             tally.sessions += sessions
             tally.deliveries += deliveries
             tally.last = now
 
-    def _begin(self) -> None:
-        if self._thread is None:
-            self._thread = Thread(target=self._run, name="TLS results", daemon=True)
-            self._thread.start()
-        self._changed.notify_all()
-
     def flush(self) -> None:
         """Wait until everything is committed, or could not be."""
-        with self._changed:
-            self._hurry = True
-            self._changed.notify_all()
-            failures = self._failures
-            while (
-                self._thread is not None
-                and (self._pending or self._is_writing)
-                and failures == self._failures
-            ):
-                self._changed.wait()
-            self._hurry = False
+        self._writer.flush()
 
     def close(self) -> None:
         """Commit everything and end the thread."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        self._closing = False
+        self._writer.close()
 
-    def _run(self) -> None:
-        writer: sqlite3.Connection | None = None
-        while (work := self._next()) is not None:
-            failure = ""
-            try:
-                if writer is None:
-                    writer = open_results(self.path, self._report)
-                self._commit(writer, work)
-            except (OSError, sqlite3.Error) as error:
-                failure = f"cannot write TLS results: {error}"
-                if writer is not None:
-                    writer.close()
-                    writer = None
-            self._settle(work, failure)
-        if writer is not None:
-            writer.close()
-
-    def _next(self) -> dict[_Key, _Tally] | None:
-        """Wait for something to write; None when the end has come."""
-        changed = self._changed
-        with changed:
-            if self._failure:
-                changed.wait_for(lambda: self._closing or self._hurry, GATHER_SECONDS)
-            while not self._pending and not self._closing:
-                changed.wait()
-            if not self._hurry and not self._closing:
-                # Others are likely to follow: one commit for all.
-                changed.wait_for(lambda: self._closing or self._hurry, GATHER_SECONDS)
-            work, self._pending = self._pending, {}
-            self._is_writing = bool(work)
-            return work or None
-
-    def _settle(self, work: dict[_Key, _Tally], failure: str) -> None:
-        """End an attempt to write: what failed is counted again, if there is room."""
-        if failure and failure != self._failure:
-            self._report(failure)
-        with self._changed:
-            self._failure = failure
-            self._is_writing = False
-            if failure:
-                self._failures += 1
-                if not self._closing:
-                    self._put_back(work)
-            self._changed.notify_all()
-
-    def _put_back(self, work: dict[_Key, _Tally]) -> None:
-        for key, tally in work.items():
-            newer = self._pending.get(key)
-            if newer is not None:
-                newer.sessions += tally.sessions
-                newer.deliveries += tally.deliveries
-            elif len(self._pending) < PENDING_LIMIT:
-                self._pending[key] = tally
-
-    def _commit(self, writer: sqlite3.Connection, work: dict[_Key, _Tally]) -> None:
+    def _commit(self, database: sqlite3.Connection, work: dict[_Key, _Tally]) -> None:
+        """Add to what is kept, in the writer's thread."""
         today = day_of(self._clock())
-        with _transaction(writer):
-            rows = _Rows(writer)
+        with transaction(database):
+            rows = _Rows(database)
             for (day, domain, text), tally in work.items():
                 rows.add(day, _storable(domain), text, tally)
             if today != self._purged:
                 # The day itself, and as many before it.
                 oldest = today - self._keep_days
-                writer.execute("DELETE FROM result WHERE day < ?", (oldest,))
-                writer.execute("DELETE FROM report WHERE day < ?", (oldest,))
+                database.execute("DELETE FROM result WHERE day < ?", (oldest,))
+                database.execute("DELETE FROM report WHERE day < ?", (oldest,))
         self._purged = today
+
+
+def _joined(older: dict[_Key, _Tally], newer: dict[_Key, _Tally]) -> dict[_Key, _Tally]:
+    """Return what was counted in all, as far as there is room."""
+    for key, tally in older.items():
+        present = newer.get(key)
+        if present is not None:
+            present.sessions += tally.sessions
+            present.deliveries += tally.deliveries
+        elif len(newer) < PENDING_LIMIT:
+            newer[key] = tally
+    return newer
 
 
 class _Rows:
@@ -289,65 +226,9 @@ def _storable(name: str) -> str:
     return name[:NAME_LIMIT].encode("utf-8", "backslashreplace").decode()
 
 
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-def open_results(path: str, report: Callable[[str], None]) -> sqlite3.Connection:
-    """Return the database in a file, made if needed; raises OSError, sqlite3.Error."""
-    make_directory(os.path.dirname(path))
-    try:
-        return _open(path)
-    except sqlite3.OperationalError:
-        # Busy, no space, no permission: the file itself may be good.
-        raise
-    except sqlite3.DatabaseError as error:
-        report(f"TLS results in {path} begun anew: {error}")
-        for suffix in ("", "-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                os.unlink(path + suffix)
-        return _open(path)
-
-
-def _open(path: str) -> sqlite3.Connection:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    give_away(descriptor, path)
-    os.close(descriptor)
-    connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        if _version(connection) != SCHEMA_VERSION:
-            _make_schema(connection)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
-
-
-def _version(connection: sqlite3.Connection) -> object:
-    return connection.execute("PRAGMA user_version").fetchone()[0]
-
-
-def _make_schema(connection: sqlite3.Connection) -> None:
-    with _transaction(connection):
-        if _version(connection) == SCHEMA_VERSION:
-            # Another process was faster.
-            return
-        for table in ("result", "report"):
-            connection.execute(f"DROP TABLE IF EXISTS {table}")
-        for statement in _SCHEMA.split(";")[:-1]:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+def results_file(path: str, report: Callable[[str], None]) -> DatabaseFile:
+    """Return the file of a history; ``report`` is told where it is begun anew."""
+    return DatabaseFile(path, "TLS results", _SCHEMA, SCHEMA_VERSION, report)
 
 
 def read_results(
@@ -366,7 +247,7 @@ def read_results(
         statement, name = _SELECT_DOMAIN, _storable(domain.lower())
         bounds = [(day, name) for day in range(first_day, last_day + 1)]
     try:
-        with closing(_open(path)) as connection:
+        with closing(results_file(path, _nobody).open()) as connection:
             rows = [
                 row
                 for values in bounds
@@ -375,6 +256,10 @@ def read_results(
             return [result for row in rows if (result := _result(*row)) is not None]
     except (OSError, sqlite3.Error) as error:
         raise SpoolError(f"cannot read {path}: {error}") from error
+
+
+def _nobody(text: str) -> None:
+    """Tell nobody: who only looks begins nothing anew."""
 
 
 def _result(
