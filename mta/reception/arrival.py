@@ -30,10 +30,9 @@ def arrival_line(
     parts = ["(=" if faked else "<=", sender or "<>"]
     if message.original_message_id:
         parts.append(f"R={message.original_message_id}")
-    if connection.host_dnssec and logs.selects("dnssec"):
-        parts.append("DS")
     if connection.peer_address or connection.ident or connection.caller_login:
-        parts.append(host_and_ident(connection, logs))
+        is_shown = connection.host_dnssec and logs.selects("dnssec")
+        parts.append(("DS " if is_shown else "") + host_and_ident(connection, logs))
     if connection.connection_id and logs.selects("connection_id"):
         parts.append(f"Ci={connection.connection_id}")
     parts.append(f"P={received_protocol(message)}{tls_fields(connection, logs)}")

@@ -25,7 +25,7 @@ from mta.transports.base import Batch, Prepared, Transport, transport
 from mta.transports.host_lock import HostLock
 from mta.transports.smtp_connections import Connections
 from mta.transports.smtp_crl import FetchedLists, fetched_lists
-from mta.transports.smtp_dane import DANEOptions, under_records
+from mta.transports.smtp_dane import DANEOptions, may_have_records, under_records
 from mta.transports.smtp_delivery import HostTour
 from mta.transports.smtp_hosts import (
     find_hosts,
@@ -282,16 +282,15 @@ class SMTPTransport(DANEOptions, STSOptions, Transport):
             known = await settings_for(self, host, context)
             if self._is_constant and len(self._known_settings) < KNOWN_LIMIT:
                 self._known_settings[host] = known
-        naming = host.mail_domain, host.mx_secure
-        if (known.host.mail_domain, known.host.mx_secure) != naming:
-            domain, secure = naming
-            named = replace(known.host, mail_domain=domain, mx_secure=secure)
-            known = replace(known, host=named)
+        naming = host.mail_domain, host.mx_secure, host.unasked
+        before = known.host
+        if (before.mail_domain, before.mx_secure, before.unasked) != naming:
+            known = replace(known, host=replace(host, port=before.port))
         return known
 
     async def _demanded(self, settings: HostSettings, context: Context) -> HostSettings:
         """Return how to speak to a host by what its side publishes."""
-        if settings.host.secure or self.hosts_require_dane is not None:
+        if may_have_records(settings.host) or self.hosts_require_dane is not None:
             settings = await under_records(self, settings, context)
         return await self._published.demanded(settings, context)
 

@@ -66,6 +66,11 @@ class DANEOptions(ClientTLSOptions):
         return Trust.UNUSED
 
 
+def may_have_records(host: Host) -> bool:
+    """Return whether a host's name is known for certain, whatever its address is."""
+    return host.secure or host.mx_secure or (host.preference < 0 and not host.unasked)
+
+
 async def under_records(
     options: DANEOptions, settings: HostSettings, context: Context
 ) -> HostSettings:
@@ -75,14 +80,15 @@ async def under_records(
     """
     host = settings.host
     required = await matches(options.hosts_require_dane, host, context)
+    if not (required or await _are_tried(options, host, context)):
+        return settings
     resolver = context.site.resolver
-    if resolver is None or not host.secure or is_ip_address(host.name):
+    places = [] if resolver is None else await _places(resolver, host)
+    if resolver is None or places == []:
         if required:
             raise _no_records(host, "lookup not DNSSEC", "dane-required", host.name)
         return settings
-    if not (required or await _are_tried(options, host, context)):
-        return settings
-    name, found = await _look_up(resolver, host, settings.port)
+    name, found = await _look_up(resolver, places, settings.port)
     if found is None:
         result_type = "dane-required" if required else "dnssec-invalid"
         raise _no_records(host, "lookup DEFER", result_type)
@@ -107,27 +113,44 @@ async def _are_tried(options: DANEOptions, host: Host, context: Context) -> bool
     return await matches(options.hosts_try_dane, host, context)
 
 
+async def _places(resolver: IResolver, host: Host) -> list[str] | None:
+    """Return the names that a host's TLSA records may be under; None for not now.
+
+    RFC 7672, section 2.2.3: the name behind an alias first, then the alias itself.
+    Section 2.2.2: an alias may be secure though it leads to a name that is not.
+    """
+    if is_ip_address(host.name) or not may_have_records(host):
+        return []
+    kind = "AAAA" if ":" in host.ip_address else "A"
+    own = ascii_name(host.name)
+    if host.secure:
+        known = await resolver.query(host.name, kind)
+        is_followed = known.secure and known.name and known.name.lower() != own
+        return [known.name, own] if is_followed else [own]
+    if not (await resolver.query(host.name, kind)).name:
+        return []
+    alias = await resolver.query(host.name, "CNAME")
+    if alias.outcome is Outcome.AGAIN:
+        return None
+    return [own] if alias and alias.secure else []
+
+
 async def _look_up(
-    resolver: IResolver, host: Host, port: int
+    resolver: IResolver, places: Sequence[str] | None, port: int
 ) -> tuple[str, tuple[object, ...] | None]:
     """Return the domain of a host's TLSA records, and the records; None for not now.
 
-    RFC 7672, section 2.2.3: the name behind an alias first, then the alias itself.
     Records that are not authenticated are none.
     """
-    kind = "AAAA" if ":" in host.ip_address else "A"
-    known = await resolver.query(host.name, kind)
-    own = ascii_name(host.name)
-    names = [own]
-    if known.secure and known.name and known.name.lower() != own:
-        names.insert(0, known.name)
-    for name in names:
+    if places is None:
+        return "", None
+    for name in places:
         answer = await resolver.query(f"_{port}._tcp.{name}", "TLSA")
         if answer.outcome is Outcome.AGAIN:
             return name, None
         if answer and answer.secure:
             return name, answer.records
-    return own, ()
+    return places[-1], ()
 
 
 async def _policy(

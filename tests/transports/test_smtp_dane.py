@@ -198,6 +198,72 @@ class AliasTests(RecordsCase):
         self.assertEqual(self.asked, [BASE])
 
 
+class SecureAliasTests(RecordsCase):
+    """Aliases in signed zones of hosts in others (RFC 7672, section 2.2.2)."""
+
+    HOST = Host("mx.example", "192.0.2.1", 25, 10, mx_secure=True)
+
+    def setUp(self) -> None:
+        super().setUp()
+        answer = found("192.0.2.1", secure=False, name="real.example")
+        self.resolver.records["mx.example", "A"] = answer
+        self.resolver.records["mx.example", "CNAME"] = found("real.example")
+        self.publish(OWN)
+        self.publish(ISSUER, at="_25._tcp.real.example")
+
+    def test_secure(self) -> None:
+        """The records of the alias hold, those behind it do not."""
+        policy = self.policy(self.HOST, hosts_require_dane="*")
+
+        self.assertEqual(policy.dane, (OWN,))
+        self.assertEqual(policy.server_name, "mx.example")
+        self.assertEqual(self.asked, [BASE])
+
+    def test_insecure(self) -> None:
+        """An alias that is not authenticated itself has none."""
+        self.resolver.records["mx.example", "CNAME"] = found(
+            "real.example", secure=False
+        )
+
+        self.assertIs(self.decide(self.HOST), self.before)
+        self.assertEqual(self.asked, [])
+
+    def test_not_now(self) -> None:
+        """Where it cannot be found out whether it is, the host must wait."""
+        self.resolver.records["mx.example", "CNAME"] = Outcome.AGAIN
+
+        failure = self.refusal(self.HOST)
+
+        self.assertEqual(failure.problem.text, "DANE error: tlsa lookup DEFER")
+
+    def test_insecure_domain(self) -> None:
+        """A name that an insecure MX record gives is anybody's."""
+        host = replace(self.HOST, mx_secure=False)
+
+        self.assertIs(self.decide(host), self.before)
+        self.assertEqual(self.resolver.asked, [])
+
+    def test_own_name(self) -> None:
+        """A host that no MX record names is the domain itself, or configured."""
+        host = replace(self.HOST, preference=-1, mx_secure=False)
+
+        self.assertEqual(self.policy(host).dane, (OWN,))
+
+    def test_unasked(self) -> None:
+        """Where DNSSEC does not matter, that of aliases does not either."""
+        host = replace(self.HOST, preference=-1, mx_secure=False, unasked=True)
+
+        self.assertIs(self.decide(host), self.before)
+        self.assertEqual(self.resolver.asked, [])
+
+    def test_no_alias(self) -> None:
+        """A host with an insecure address of its own has none."""
+        self.resolver.records["mx.example", "A"] = found("192.0.2.1", secure=False)
+
+        self.assertIs(self.decide(self.HOST), self.before)
+        self.assertEqual(self.asked, [])
+
+
 class PolicyTests(RecordsCase):
     """What records make of the other options."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from typing import Any
 
 from OpenSSL import SSL
@@ -307,6 +308,25 @@ class LookUpTests(SessionCase):
         text = "DANE error: b.example lookup not DNSSEC"
         self.assert_waits(insecurely, DNS_DEFER, text)
         self.assertEqual((host.fake.connections, insecure.fake.connections), (0, 0))
+
+    async def test_secure_alias(self) -> None:
+        """Records of an alias hold where a secure MX record names it, then alone."""
+        host = self.serve("mx.example", secure=False)
+        self.publish(host, FAMILY.host.record(3))
+        records = self.resolver.records
+        records["mx.example", "A"] = Answer(
+            Found.FOUND, ("127.0.0.1",), name="real.example"
+        )
+        records["mx.example", "CNAME"] = Answer(Found.FOUND, ("real.example",), True)
+        driver = smtp_transport(reactor, language=LANGUAGE, helo_data="me.example")
+        fields = []
+        for mx_secure in (False, True):
+            host.host = replace(host.host, mx_secure=mx_secure)
+            outcome = await self.deliver(host, driver=driver)
+            fields.append([f for f in outcome.log_fields if f.startswith("CV=")])
+        await driver.close()
+
+        self.assertEqual([["CV=no"], ["CV=dane"]], fields)
 
     async def test_named_by_transport(self) -> None:
         """Hosts that the transport names itself are under the same rule."""
