@@ -26,8 +26,11 @@ from mta.assembly import (
     built_in_macros,
     state_directory,
 )
+from mta.config.configuration import Configuration
 from mta.delivery.attempt import Attempt
 from mta.delivery.bounce_options import BounceOptions
+from mta.delivery.callout import Callouts
+from mta.delivery.callout_options import CalloutOptions
 from mta.delivery.queue_options import QueueOptions
 from mta.delivery.queue_runner import QueueRunner
 from mta.delivery.queued_message import RunRequest
@@ -38,6 +41,7 @@ from mta.delivery.routing import RouterChain
 from mta.delivery.tls_report_options import TLSReportOptions
 from mta.delivery.tls_results import TLSResults, keep_days, results_path
 from mta.delivery.verify import RoutingVerifier
+from mta.errors import ConfigurationError
 from mta.expand.command_runner import CommandRunner
 from mta.hints import Hints
 from mta.message import Message
@@ -47,9 +51,10 @@ from mta.reception.acceptance import Acceptance, IMessageStore, MessageOptions
 from mta.reception.acl_options import ACLOptions
 from mta.reception.connections import Connections
 from mta.reception.etrn import RequestedRuns
+from mta.reception.listener import listening_places
 from mta.reception.ocsp_options import OCSPOptions
 from mta.reception.ocsp_refresh import build_refresher
-from mta.reception.options import SMTPOptions
+from mta.reception.options import ListenerOptions, SMTPOptions
 from mta.reception.policy import Policy
 from mta.reception.proxy_options import ProxyOptions
 from mta.reception.proxying import ServerBehindProxies, behind_proxies
@@ -286,10 +291,24 @@ def _build_policy(
         site=assembly.site,
         options=configuration.main(ACLOptions),
         acls=acls,
-        verifier=RoutingVerifier(chain),
+        verifier=RoutingVerifier(chain, _build_callouts(configuration, reactor)),
         logs=assembly.logs,
         sleep=_pause(reactor),
         deliver_for=deliver_for,
+    )
+
+
+def _build_callouts(configuration: Configuration, reactor: Any) -> Callouts:
+    ports: set[int] = set()
+    with suppress(ConfigurationError):
+        # Who listens says what is wrong; others need no ports.
+        options = configuration.main(ListenerOptions)
+        ports.update(place.port for place in listening_places(options))
+    return Callouts(
+        transports=configuration.transports,
+        options=configuration.main(CalloutOptions),
+        reactor=reactor,
+        own_ports=frozenset(ports),
     )
 
 

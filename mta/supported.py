@@ -17,6 +17,7 @@ from mta.config.known import (
     main_macros,
 )
 from mta.delivery.bounce_options import BounceOptions
+from mta.delivery.callout_options import CalloutOptions
 from mta.delivery.queue_options import QueueOptions
 from mta.delivery.retry import RetryOptions
 from mta.delivery.tls_report_options import TLSReportOptions
@@ -61,6 +62,7 @@ def all_groups() -> list[type[Configurable]]:
         QueueOptions,
         RetryOptions,
         BounceOptions,
+        CalloutOptions,
         TLSReportOptions,
     ]
 

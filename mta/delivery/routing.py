@@ -56,14 +56,17 @@ class RouterChain:
         *,
         purpose: Purpose = Purpose.DELIVERY,
         seen: set[str] | None = None,
+        follows_redirects: bool = True,
     ) -> Routes:
         """Return where an address goes, and its children, and theirs.
 
         ``seen`` holds the keys of other addresses of the message: no child that is
         one of them is routed again (Exim chapter 22, "duplicate addresses").  When
-        verifying, only a single child is followed; several are good enough.
+        verifying, only a single child is followed; several are good enough, and so is
+        one without ``follows_redirects``.
         """
         walk = _Walk(self, context, purpose, set() if seen is None else seen)
+        walk.children_followed = 1 if follows_redirects else 0
         return await walk.run(address)
 
     def position(self, name: str) -> int:
@@ -78,7 +81,15 @@ class RouterChain:
 class _Walk:
     """One address and its children on the way through the routers."""
 
-    __slots__ = ("_chain", "_context", "_pending", "_purpose", "_routes", "_seen")
+    __slots__ = (
+        "_chain",
+        "_context",
+        "_pending",
+        "_purpose",
+        "_routes",
+        "_seen",
+        "children_followed",
+    )
 
     def __init__(
         self, chain: RouterChain, context: Context, purpose: Purpose, seen: set[str]
@@ -89,6 +100,7 @@ class _Walk:
         self._seen = seen
         self._routes = Routes()
         self._pending: list[tuple[RoutedAddress, int]] = []
+        self.children_followed = 1
 
     async def run(self, address: RoutedAddress) -> Routes:
         """Route until nothing is left."""
@@ -157,7 +169,8 @@ class _Walk:
         elif verdict is Verdict.DISCARD:
             self._routes.discarded.append(address)
         elif verdict is Verdict.REROUTE:
-            self._redirect(address, decision.children, 0)
+            # A name written out in full is no other address.
+            self._follow(address, decision.children, 0)
         elif self._fails_verify(router):
             self._routes.failed.append((address, Decision(Verdict.FAIL, UNROUTEABLE)))
         else:
@@ -192,13 +205,18 @@ class _Walk:
     ) -> None:
         if not children:
             self._routes.discarded.append(address)
-        elif self._purpose in _VERIFYING and len(children) > 1:
+        elif self._purpose in _VERIFYING and len(children) > self.children_followed:
             self._routes.accepted.append(address)
         else:
-            self._routes.redirected.append(address)
-            # The next to be routed is taken from the end.
-            following = [(child, start) for child in children if self._is_new(child)]
-            self._pending += reversed(following)
+            self._follow(address, children, start)
+
+    def _follow(
+        self, address: RoutedAddress, children: list[RoutedAddress], start: int
+    ) -> None:
+        self._routes.redirected.append(address)
+        # The next to be routed is taken from the end.
+        following = [(child, start) for child in children if self._is_new(child)]
+        self._pending += reversed(following)
 
     def _fails_verify(self, router: Router) -> bool:
         if self._purpose is Purpose.VERIFY_SENDER:

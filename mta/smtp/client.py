@@ -88,6 +88,11 @@ class SMTPClient(protocol.Protocol):
         if reply.code >= 300:
             raise self._refused(reply, verb, f"{verb} {name}")
 
+    async def ask(self, verb: str, text: str = "") -> Reply:
+        """Send a command of a transaction that brings no content; return the reply."""
+        [reply] = await self._replies_to(self.session.send(verb, text))
+        return reply
+
     async def ask_tls(self) -> Reply:
         """Send STARTTLS and return the reply; on 220 ``begin_tls`` must follow."""
         [reply] = await self._replies_to(self.session.send("STARTTLS"))

@@ -23,6 +23,7 @@ from mta.recipient import Outcome
 from mta.smtp.client_transaction import Envelope
 from mta.transports.base import Batch, Prepared, Transport, transport
 from mta.transports.host_lock import HostLock
+from mta.transports.smtp_callout import Probing
 from mta.transports.smtp_connections import Connections
 from mta.transports.smtp_crl import FetchedLists, fetched_lists
 from mta.transports.smtp_dane import DANEOptions, may_have_records, under_records
@@ -247,16 +248,12 @@ class SMTPTransport(DANEOptions, STSOptions, Transport):
     async def _tour(self, batch: Batch, progress: Progress) -> HostTour:
         context = batch.context
         assert self._connections is not None, "attach was not called"
-        if self._opener is None:
-            if self.tls_crl_fetch:
-                self._lists = fetched_lists(self._reactor, self._thread_pool, context)
-            self._opener = Opener(self._reactor, self._lists)
         sending = Sending(
             prepare=await self._preparation(batch),
             envelope=self._envelope(batch),
             recipient_text=self.recipient_text,
             connections=self._connections,
-            opener=self._opener,
+            opener=self._opening(context),
             lock=lambda settings: self._lock(settings, context),
             time=self._time_limits(),
             secrecy=Secrecy.of(batch.message, batch.return_path),
@@ -275,6 +272,22 @@ class SMTPTransport(DANEOptions, STSOptions, Transport):
             hard_limit=self.hosts_max_try_hardlimit,
             retry_after_cutoff=not self.delay_after_cutoff,
         )
+
+    def probing(self, context: Context) -> Probing:
+        """Return how hosts are asked about an address without a message."""
+        return Probing(
+            transport=self,
+            opener=self._opening(context),
+            settings=self._settings,
+            published=self._demanded,
+        )
+
+    def _opening(self, context: Context) -> Opener:
+        if self._opener is None:
+            if self.tls_crl_fetch:
+                self._lists = fetched_lists(self._reactor, self._thread_pool, context)
+            self._opener = Opener(self._reactor, self._lists)
+        return self._opener
 
     async def _settings(self, host: Host, context: Context) -> HostSettings:
         known = self._known_settings.get(host)

@@ -38,6 +38,9 @@ class ClientTLSOptions(Configurable):
         "Hosts that get nothing unless they staple a good OCSP response.",
     )
     hosts_require_tls = Option(HostList, None, "Hosts that get nothing without TLS.")
+    hosts_verify_avoid_tls = Option(
+        HostList, None, "Hosts with which callouts do not begin TLS, unless they must."
+    )
     tls_alpn = Option(
         Expanded, None, "Names of protocols to offer by ALPN, such as smtp."
     )

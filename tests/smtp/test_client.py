@@ -196,3 +196,22 @@ class EndTests(ClientCase):
         self.assertNoResult(result)
         self.network.say(self.connection, b"250 ok\r\n")
         self.successResultOf(result)
+
+
+class AskingTests(ClientCase):
+    """Commands without a message."""
+
+    def test_replies(self) -> None:
+        """Whatever the reply is, it is returned, and the session goes on."""
+        client = self.greeted()
+        self.server.replies["RCPT"] = b"550 no\r\n"
+
+        async def talk() -> list[int]:
+            commands = ("MAIL FROM:<>", "RCPT TO:<x@y.example>", "RSET")
+            return [(await client.ask(c.split()[0], c)).code for c in commands]
+
+        result = Deferred.fromCoroutine(talk())
+        self.network.pump()
+
+        self.assertEqual([250, 550, 250], self.successResultOf(result))
+        self.assertTrue(client.is_usable)
