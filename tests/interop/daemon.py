@@ -61,6 +61,14 @@ onward:
   self = send
   transport = smtp
 """
+# To give as ``routers``, where the hosts of other domains are in the DNS.
+BY_DNS = """\
+by_dns:
+  driver = dnslookup
+  domains = ! +local_domains
+  self = send
+  transport = smtp
+"""
 
 
 class Daemon(Peer):

@@ -15,7 +15,7 @@ from twisted.trial.unittest import TestCase
 
 from mta.dns import Resolver
 from mta.host import Answer, Outcome
-from tests.interop.daemon import Daemon
+from tests.interop.daemon import BY_DNS, Daemon
 from tests.interop.daemon_case import DaemonTestCase, send
 from tests.interop.peers import Exim, Postfix
 from tests.interop.programs import wait_for
@@ -26,13 +26,6 @@ from tests.tls.chains import Certified, certify
 from tests.tls.proofs import Holder
 
 MARK = b"a-word-that-must-not-cross-in-clear"
-BY_DNS = """\
-by_dns:
-  driver = dnslookup
-  domains = ! +local_domains
-  self = send
-  transport = smtp
-"""
 TRANSPORT = """\
   port = {port}
   connection_max_messages = 1

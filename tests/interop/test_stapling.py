@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import smtplib
 import ssl
 import subprocess
-import tempfile
-from datetime import UTC, datetime
-from pathlib import Path
 
 from tests.interop.daemon import Daemon
-from tests.interop.daemon_case import DaemonTestCase, send
+from tests.interop.daemon_case import send
+from tests.interop.host_files import HostFilesCase
 from tests.interop.peers import Exim
 from tests.interop.programs import program, wait_for
-from tests.tls.proofs import DAY, REVOKED, Authority, pem
+from tests.tls.proofs import DAY, REVOKED, pem
 
 # Exim connects to an address: there is no name to check.
 EXIM_TRANSPORT = """\
@@ -27,34 +23,16 @@ hosts_require_tls = *
 """
 
 
-class StaplingTests(DaemonTestCase):
+class StaplingTests(HostFilesCase):
     """A daemon with a certificate of a private authority, and its proof."""
 
     def setUp(self) -> None:
-        self.directory = Path(tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, self.directory)
-        self.directory.chmod(0o755)
-        self.authority = Authority(now=datetime.now(UTC).replace(microsecond=0))
-        self.host = self.authority.issue("ours.test")
-        self.write("authority.pem", self.authority.holder.pem)
-        self.write(
-            "mx.pem", self.host.pem + self.authority.holder.pem + self.host.key_pem
-        )
+        super().setUp()
+        self.issue("ours.test")
         self.good = self.authority.respond(
             self.host.certificate, signer=self.authority.delegate()
         )
         self.write("mx.ocsp", self.good)
-
-    def path(self, name: str) -> str:
-        """Return the path of a file."""
-        return str(self.directory / name)
-
-    def write(self, name: str, octets: bytes) -> None:
-        """Put a file in place at once."""
-        temporary = self.directory / "temporary"
-        temporary.write_bytes(octets)
-        temporary.chmod(0o644)
-        os.replace(temporary, self.directory / name)
 
     def serve(self, *, is_sick: bool = False, form: str = "") -> Daemon:
         """Start a daemon that staples, and writes in messages what came of it."""

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import trustme
 
-from tests.interop.daemon import Daemon
+from tests.interop.daemon import BY_DNS, Daemon
 from tests.interop.daemon_case import DaemonTestCase, send
 from tests.interop.programs import wait_for
 from tests.interop.published import Published
 
 DOMAIN = "theirs.test"
 MX = f"mx.{DOMAIN}"
-BY_DNS = """\
-by_dns:
-  driver = dnslookup
-  domains = ! +local_domains
-  self = send
-  transport = smtp
-"""
 TRANSPORT = """\
   port = {port}
   connection_max_messages = 1

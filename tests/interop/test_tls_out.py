@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
 
 from tests.interop.daemon import Daemon
-from tests.interop.daemon_case import DaemonTestCase, send
+from tests.interop.daemon_case import send
+from tests.interop.host_files import HostFilesCase
 from tests.interop.peers import Exim, Postfix
 from tests.interop.programs import environment, free_port, program, wait_for
 from tests.interop.wire_tap import WireTap
 from tests.smtp.fake_server import FakeServer
-from tests.tls.proofs import DAY, REVOKED, Authority
+from tests.tls.proofs import DAY, REVOKED
 
 MARK = b"a-word-that-must-not-cross-in-clear"
 STRICT = {"hosts_require_ocsp": "*", "hosts_require_tls": "*", "tls_verify_hosts": "*"}
@@ -35,19 +33,12 @@ away:
 """
 
 
-class TLSOutCase(DaemonTestCase):
+class TLSOutCase(HostFilesCase):
     """An authority, a receiver's files, and a daemon that sends to a port."""
 
     def setUp(self) -> None:
-        self.directory = Path(tempfile.mkdtemp())
-        self.addCleanup(shutil.rmtree, self.directory)
-        self.directory.chmod(0o755)
-        self.authority = Authority(now=datetime.now(UTC).replace(microsecond=0))
-        self.host = self.authority.issue("mx.test", responder="http://127.0.0.1:9/")
-        self.write("authority.pem", self.authority.holder.pem)
-        self.write(
-            "mx.pem", self.host.pem + self.authority.holder.pem + self.host.key_pem
-        )
+        super().setUp()
+        self.issue("mx.test", responder="http://127.0.0.1:9/")
         self.good = self.authority.respond(self.host.certificate)
         self.revoked = self.authority.respond(
             self.host.certificate, REVOKED, reason=x509.ReasonFlags.superseded
@@ -58,17 +49,6 @@ class TLSOutCase(DaemonTestCase):
             end=self.authority.now - DAY,
         )
         self.write("mx.ocsp", self.good)
-
-    def path(self, name: str) -> str:
-        """Return the path of a file."""
-        return str(self.directory / name)
-
-    def write(self, name: str, octets: bytes) -> None:
-        """Put a file in place at once."""
-        temporary = self.directory / "temporary"
-        temporary.write_bytes(octets)
-        temporary.chmod(0o644)
-        os.replace(temporary, self.directory / name)
 
     def sender(self, port: int, domain: str = "ours.test", **options: str) -> Daemon:
         """Start a daemon that sends the mail of a domain to a port."""

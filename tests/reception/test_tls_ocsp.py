@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mta.connection import TLSFacts
 from mta.testing import result_of
 from tests.reception.serving import EPOCH, Server
+from tests.tls.handshakes import shake_hands
 from tests.tls.proofs import REVOKED, Authority, Holder, pem
 
 VERSIONS = (SSL.TLS1_2_VERSION, SSL.TLS1_3_VERSION)
@@ -47,7 +47,7 @@ class Handshake:
         ours = session.serverConnectionForTLS(None)
         ours.set_accept_state()
         theirs = self._client(version, asks, name, ciphers)
-        _shake_hands(ours, theirs)
+        shake_hands(ours, theirs)
         self.facts: TLSFacts = session.facts(ours, on_connect=False)
 
     def _client(
@@ -70,29 +70,6 @@ class Handshake:
     def _stapled(self, _connection: SSL.Connection, octets: bytes, _: object) -> bool:
         self.staple = octets
         return True
-
-
-def _shake_hands(ours: SSL.Connection, theirs: SSL.Connection) -> None:
-    for _ in range(10):
-        done = True
-        for one, other in ((theirs, ours), (ours, theirs)):
-            try:
-                one.do_handshake()
-            except SSL.WantReadError:
-                done = False
-            for octets in _sent(one):
-                other.bio_write(octets)
-        if done:
-            return
-    raise AssertionError("the handshake does not end")
-
-
-def _sent(connection: SSL.Connection) -> Iterator[bytes]:
-    try:
-        while True:
-            yield connection.bio_read(65536)
-    except SSL.WantReadError:
-        return
 
 
 class StaplingTests(SynchronousTestCase):
