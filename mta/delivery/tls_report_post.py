@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 from mta.delivery.tls_report_mail import MEDIA_TYPE
 from mta.errors import TemporaryFailure
-from mta.host import Answer
 from mta.log import printable
 from mta.tls.web_channel import WebFailure
 from mta.tls.web_client import (
     HTTPS_PORT,
     TIME_LIMIT,
+    AddressResolver,
     HTTPSClient,
     Limits,
     WebRequest,
@@ -30,10 +30,6 @@ class PostFailure(Exception):
 
     def __init__(self, text: str) -> None:
         super().__init__(printable(text[:_TEXT_LIMIT]))
-
-
-class _Addresses(Protocol):
-    async def addresses(self, name: str) -> Answer: ...
 
 
 def is_public(ip_address: str) -> bool:
@@ -54,7 +50,7 @@ class ReportPoster:
     def __init__(
         self,
         reactor: Any,
-        resolver: _Addresses,
+        resolver: AddressResolver,
         *,
         certificates: str = "system",
         is_allowed: Callable[[str], bool] = is_public,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.web.iweb import UNKNOWN_LENGTH
 
 from mta.errors import TemporaryFailure
-from mta.host import Answer
 from mta.tls.sts import SIZE_LIMIT, WEBPKI_INVALID, FetchFailure
 from mta.tls.web_channel import UntrustedHost, WebFailure
 from mta.tls.web_client import (
     HTTPS_PORT,
     TIME_LIMIT,
+    AddressResolver,
     BrokenExchange,
     HTTPSClient,
     Limits,
@@ -24,10 +24,6 @@ from mta.tls.web_client import (
 
 # The head of a response, and what chunks add to its content.
 _OVERHEAD = 65536
-
-
-class _Addresses(Protocol):
-    async def addresses(self, name: str) -> Answer: ...
 
 
 class PolicyFetcher:
@@ -40,7 +36,7 @@ class PolicyFetcher:
     def __init__(
         self,
         reactor: Any,
-        resolver: _Addresses,
+        resolver: AddressResolver,
         *,
         certificates: str = "system",
         port: int = HTTPS_PORT,

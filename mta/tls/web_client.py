@@ -71,7 +71,9 @@ class Limits:
     seconds: float = TIME_LIMIT
 
 
-class _Addresses(Protocol):
+class AddressResolver(Protocol):
+    """What finds the addresses of a host (``mta.dns``)."""
+
     async def addresses(self, name: str) -> Answer: ...
 
 
@@ -85,7 +87,7 @@ class HTTPSClient:
     def __init__(
         self,
         reactor: Any,
-        resolver: _Addresses,
+        resolver: AddressResolver,
         *,
         certificates: str,
         limits: Limits,
