@@ -229,8 +229,11 @@ def assemble(
         drivers=DRIVERS,
     )
     options = configuration.main(SiteOptions)
-    resolver.obey(configuration.main(DNSOptions))
+    asking = configuration.main(DNSOptions)
+    resolver.obey(asking)
     site = build_site(configuration, options, language, resolver)
+    if asking.dns_trust_aa is not None:
+        resolver.trust_zones(asking.dns_trust_aa, site)
     logs = build_logs(options, site, echo, later)
     site.logs = logs
     return Assembly(configuration, options, site, logs, language, acl_language)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
+from mta.expand.context import Context, Site
+from mta.expand.option_types import DomainList, SubjectList
 from mta.host import Answer
 from mta.interfaces import IResolver
+from mta.lookups.base import Lookups
 from mta.options import Boolean, Configurable, Integer, Option, StringList
 
 
@@ -22,6 +26,12 @@ class DNSOptions(Configurable):
         None,
         "Resolvers to ask, as address, address:port or [address]:port (name another "
         "list separator then); by default those of /etc/resolv.conf.",
+    )
+    dns_trust_aa = Option(
+        DomainList,
+        None,
+        "Zones that resolvers have themselves: what those that are believed say of them "
+        "counts as authenticated by DNSSEC.",
     )
     dns_trust_ad = Option(
         Boolean,
@@ -54,6 +64,20 @@ class LateResolver:
         self._facts = {"dnssec": options.dns_dnssec_ok != 0}
         if options.dns_trust_ad:
             self._facts["is_trusted"] = lambda _ip_address: True
+
+    def trust_zones(self, zones: SubjectList, site: Site) -> None:
+        """Believe servers in what they say of zones of their own.
+
+        Questions that the list itself asks are for a resolver that does not ask back.
+        """
+        plain = LateResolver(self._reactor)
+        plain._servers, plain._facts = self._servers, self._facts
+
+        async def is_own_zone(zone: str) -> bool:
+            asking = replace(site, resolver=plain, lookups=Lookups.load(resolver=plain))
+            return await zones.match(zone, Context(asking)) is not None
+
+        self._facts = {**self._facts, "is_own_zone": is_own_zone}
 
     def use_servers(self, servers: Sequence[str]) -> None:
         """Ask these resolvers, each an address or [address]:port, and no others.

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mta.assembly import assemble
 from mta.errors import ConfigurationError
 from mta.resolution import LateResolver, _server
+from mta.testing import FakeResolver, result_of
 
 
 class ServerTests(SynchronousTestCase):
@@ -66,6 +67,44 @@ class ServerTests(SynchronousTestCase):
                 ),
                 (is_asked, near, far),
             )
+
+    def test_own_zones(self) -> None:
+        """``dns_trust_aa`` is a domain list, which may ask questions of its own."""
+        for text, zone, expected in (
+            ("example.com : *.example.net", "example.com", True),
+            ("example.com : *.example.net", "a.example.net", True),
+            ("example.com", "a.example.com", False),
+            ("${if eq{$primary_hostname}{}{}{example.com}}", "example.com", True),
+            ("@mx_any", "example.com", True),
+            ("dnsdb;txt=example.com", "example.com", True),
+        ):
+            path = os.path.abspath(self.mktemp())
+            Path(path).write_text(f"dns_servers = 192.0.2.53\ndns_trust_aa = {text}\n")
+            resolver: Any = assemble([path], {}, reactor=lambda: None).site.resolver
+            made: list[LateResolver] = []
+
+            def fake(late: LateResolver, made: list[Any] = made) -> FakeResolver:
+                made.append(late)
+                return FakeResolver(
+                    {
+                        ("example.com", "MX"): [(1, "mx.example.com")],
+                        ("mx.example.com", "A"): ["127.0.0.1"],
+                        ("example.com", "TXT"): [b"x"],
+                    }
+                )
+
+            self.patch(LateResolver, "resolver", property(fake))
+            is_own = resolver._facts["is_own_zone"](zone)
+            self.assertIs(result_of(is_own), expected, text)
+            # Else a question about a zone would wait for itself.
+            self.assertNotIn(resolver, made)
+
+    def test_no_own_zones(self) -> None:
+        """Without the option no server is believed by the AA bit."""
+        path = os.path.abspath(self.mktemp())
+        Path(path).write_text("dns_servers = 192.0.2.53\n")
+        resolver: Any = assemble([path], {}, reactor=lambda: None).site.resolver
+        self.assertIsNone(resolver.resolver._is_own_zone)
 
     def test_late(self) -> None:
         """Nothing is loaded before somebody asks."""

@@ -10,6 +10,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdatatype
 
 from mta.dns.associations import ask_for_opaque, association
 from mta.host import Answer, Outcome
@@ -36,6 +37,22 @@ def read_answer(message: dns.message.Message, kind: str, *, trusted: bool) -> An
     records = tuple(value_of(record) for record in chain.answer)
     name = _name(chain.canonical_name) if chain.cnames else ""
     return Answer(Outcome.FOUND, records, secure, ttl, name=name)
+
+
+def authority_of(message: dns.message.Message) -> str:
+    """Return the zone that a server answers for itself, empty where it does not.
+
+    Exim chapter 14, "dns_trust_aa".  RFC 1035, section 4.1.1: the AA bit is about the
+    first name alone, and an alias may lead out of the zone.
+    """
+    if not message.flags & dns.flags.AA:
+        return ""
+    kind = dns.rdatatype.NS if message.answer else dns.rdatatype.SOA
+    zones = [records.name for records in message.authority if records.rdtype == kind]
+    names = [records.name for records in (*message.question, *message.answer)]
+    if not zones or not all(name.is_subdomain(zones[0]) for name in names):
+        return ""
+    return _name(zones[0]).lower()
 
 
 def _name(name: dns.name.Name) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import dns.entropy
@@ -15,7 +16,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.error import CannotListenError
 from twisted.internet.threads import deferToThreadPool
 
-from mta.dns.answers import joined, read_answer
+from mta.dns.answers import authority_of, joined, read_answer
 from mta.dns.exchange import DatagramExchange, Server, StreamExchange, StreamFactory
 from mta.dns.names import (
     canonical_name,
@@ -26,6 +27,7 @@ from mta.dns.names import (
     nobody,
 )
 from mta.dns.system import ask_system, read_resolv_conf
+from mta.errors import ExpansionError, TemporaryFailure
 from mta.host import Answer, Outcome
 
 EDNS_PAYLOAD = 1232
@@ -43,7 +45,8 @@ class Resolver:
     server is tried ``attempts`` times.  The AD bit is believed only from servers
     that ``is_trusted`` says yes to; by default these are the ones on this machine,
     and all of ``/etc/resolv.conf`` where that has the option ``trust-ad``.  Without
-    ``dnssec`` nobody is asked for it, and nothing is secure.
+    ``dnssec`` nobody is asked for it, and nothing is secure.  ``is_own_zone`` says of
+    which zones such a server is believed without the bit, where it has them itself.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class Resolver:
         attempts: int | None = None,
         is_trusted: Callable[[str], bool] | None = None,
         dnssec: bool = True,
+        is_own_zone: Callable[[str], Awaitable[bool]] | None = None,
         configuration: str = "/etc/resolv.conf",
     ) -> None:
         found = read_resolv_conf(configuration)
@@ -66,6 +70,7 @@ class Resolver:
             is_trusted = everybody
         self._is_trusted = (is_trusted or is_loopback) if dnssec else nobody
         self._dnssec = dnssec
+        self._is_own_zone = is_own_zone
         self._first = 0
         self._cache: dict[tuple[str, str], tuple[float, Answer]] = {}
         self._asking: dict[tuple[str, str], list[Deferred[Answer]]] = {}
@@ -183,7 +188,7 @@ class Resolver:
                 problem = f"{server[0]}: {reply}"
                 self._prefer_another(server)
                 continue
-            answer = read_answer(reply, kind, trusted=is_trusted)
+            answer = await self._read(reply, kind, is_trusted)
             if answer.outcome is not Outcome.AGAIN:
                 return answer
             # Who verifies answers so where the records are forged: who does not must
@@ -191,6 +196,21 @@ class Resolver:
             is_doubted |= is_trusted and reply.rcode() == dns.rcode.SERVFAIL
             problem = f"{server[0]}: {answer.text}"
         return Answer(Outcome.AGAIN, text=problem)
+
+    async def _read(
+        self, reply: dns.message.Message, kind: str, is_trusted: bool
+    ) -> Answer:
+        answer = read_answer(reply, kind, trusted=is_trusted)
+        if self._is_own_zone is None or answer.secure or not is_trusted:
+            return answer
+        zone = authority_of(reply)
+        if answer.outcome is Outcome.AGAIN or not zone:
+            return answer
+        try:
+            return replace(answer, secure=await self._is_own_zone(zone))
+        except (TemporaryFailure, ExpansionError) as error:
+            # It may be secure: what is published there must not be passed over.
+            return Answer(Outcome.AGAIN, text=f"it is not known whom to trust: {error}")
 
     def _prefer_another(self, server: Server) -> None:
         """Begin with another server from now on, one that is trusted as much.

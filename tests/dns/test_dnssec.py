@@ -11,9 +11,10 @@ import dns.rcode
 from twisted.internet import reactor
 
 from mta.dns import Resolver
+from mta.errors import TemporaryFailure
 from mta.host import Outcome
 from tests.dns.asking import AAAA, A, ResolverCase, answering
-from tests.dns.server import NameServer, response
+from tests.dns.server import SOA, NameServer, response
 
 
 class TrustTests(ResolverCase):
@@ -99,6 +100,79 @@ class SeveralServersTests(ResolverCase):
         answer = await resolver.query("a.example", "A")
 
         self.assertEqual((answer.outcome, answer.secure), (Outcome.FOUND, False))
+
+
+class OwnZoneTests(ResolverCase):
+    """Servers that are believed in what they say of zones that they have."""
+
+    NS = ("example.", 60, "IN", "NS", "ns.example.")
+
+    async def is_secure(
+        self, *records: Any, own: str = "example", trusted: bool = True, **facts: Any
+    ) -> bool:
+        """Return whether what is answered is believed; zones are kept."""
+        self.zones: list[str] = []
+
+        async def is_own(zone: str) -> bool:
+            self.zones.append(zone)
+            return zone == own
+
+        facts.setdefault("flags", dns.flags.AA)
+        facts.setdefault("authority", (self.NS,))
+        resolver = self.resolver(
+            self.serve(answering(*records, **facts)),
+            is_own_zone=is_own,
+            is_trusted=lambda ip_address: trusted,
+        )
+        answer = await resolver.query("a.example", "A")
+        self.assertIsNot(answer.outcome, Outcome.AGAIN)
+        return answer.secure
+
+    async def test_own(self) -> None:
+        """The zone of the answer's authority counts, of what there is and is not."""
+        self.assertTrue(await self.is_secure(A))
+        self.assertEqual(["example"], self.zones)
+        self.assertTrue(await self.is_secure(authority=(SOA,)))
+        self.assertFalse(await self.is_secure(A, own="other.example"))
+
+    async def test_no_authority(self) -> None:
+        """Without the AA bit or the right authority the zone is not asked for."""
+        other = ("b.test.", 60, "IN", "NS", "ns.example.")
+        for records, facts in (
+            ((A,), {"flags": 0}),
+            ((A,), {"authority": ()}),
+            ((A,), {"authority": (SOA,)}),
+            ((), {"authority": (self.NS,)}),
+            ((A,), {"authority": (other,)}),
+        ):
+            self.assertFalse(await self.is_secure(*records, **facts))
+            self.assertEqual([], self.zones)
+
+    async def test_stranger(self) -> None:
+        """A server that is not believed says nothing of zones, either."""
+        self.assertFalse(await self.is_secure(A, trusted=False))
+        self.assertEqual([], self.zones)
+
+    async def test_alias(self) -> None:
+        """An alias that leads out of the zone proves nothing, one inside does."""
+        alias = ("a.example.", 60, "IN", "CNAME", "b.test.")
+        out = ("b.test.", 60, "IN", "A", "192.0.2.1")
+        self.assertFalse(await self.is_secure(alias, out))
+        alias = ("a.example.", 60, "IN", "CNAME", "b.example.")
+        inside = ("b.example.", 60, "IN", "A", "192.0.2.1")
+        self.assertTrue(await self.is_secure(alias, inside))
+
+    async def test_trouble(self) -> None:
+        """Where it cannot be found out whether to believe, there is no answer."""
+
+        async def is_own(zone: str) -> bool:
+            raise TemporaryFailure("not now")
+
+        server = self.serve(answering(A, flags=dns.flags.AA, authority=(self.NS,)))
+        answer = await self.resolver(server, is_own_zone=is_own).query("a.example", "A")
+
+        self.assertIs(answer.outcome, Outcome.AGAIN)
+        self.assertIn("whom to trust", answer.text)
 
 
 class SecurityTests(ResolverCase):
