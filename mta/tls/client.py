@@ -129,8 +129,10 @@ class ClientTLSSession:
         chain = connection.get_verified_chain(as_cryptography=True)
         if not chain:
             return StapleResult(Arrival.UNTRUSTED if octets else Arrival.NONE)
-        # A trusted certificate that signed itself is its own issuer.
-        return self._staples.judge(octets, chain[0], chain[min(1, len(chain) - 1)])
+        if len(chain) == 1:
+            # A trusted certificate that signed itself is its own issuer.
+            return self._staples.judge(octets, chain[0], chain[0])
+        return self._staples.judge(octets, *chain[:2], is_issuer_proved=True)
 
     def _judge_with_records(
         self, connection: SSL.Connection, octets: bytes

@@ -134,9 +134,17 @@ class StapleVerdicts:
         self._known: dict[bytes, Verdict] = {}
 
     def judge(
-        self, octets: bytes, certificate: x509.Certificate, issuer: x509.Certificate
+        self,
+        octets: bytes,
+        certificate: x509.Certificate,
+        issuer: x509.Certificate,
+        *,
+        is_issuer_proved: bool = False,
     ) -> StapleResult:
-        """Return what octets that a server stapled say of its certificate."""
+        """Return what octets that a server stapled say of its certificate.
+
+        ``is_issuer_proved`` is that of ``mta.tls.ocsp.judge``.
+        """
         if not octets:
             return StapleResult(Arrival.NONE, detail=silent_authority(certificate))
         # The digest of the digests, so that no part can be taken for another's end.
@@ -151,7 +159,9 @@ class StapleVerdicts:
         now = self._clock()
         verdict = self._known.get(key)
         if verdict is None or now >= verdict.changes_at:
-            verdict = judge(octets, certificate, issuer, now)
+            verdict = judge(
+                octets, certificate, issuer, now, is_issuer_proved=is_issuer_proved
+            )
             self._known.pop(key, None)
             if len(self._known) >= REMEMBERED_LIMIT:
                 del self._known[next(iter(self._known))]

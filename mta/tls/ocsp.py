@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -23,6 +24,7 @@ from mta.tls.signatures import is_signed_by, is_trusted_algorithm
 SKEW = 300.0
 SIZE_LIMIT = 64 * 1024
 _SIGNERS_TRIED = 8
+_DELEGATES_KNOWN = 64
 # SHA-1 names the certificate here; the signature is what protects (RFC 6960, 4.3).
 _CERT_ID_HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha1": hashes.SHA1(),  # noqa: S303
@@ -82,15 +84,24 @@ class Verdict:
 
 
 def judge(
-    response: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: float
+    response: bytes,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    now: float,
+    *,
+    is_issuer_proved: bool = False,
 ) -> Verdict:
-    """Return what a response (DER) says of a certificate that this issuer made."""
+    """Return what a response (DER) says of a certificate that this issuer made.
+
+    ``is_issuer_proved`` says that somebody has verified the issuer's signature on the
+    certificate already, as OpenSSL does for its chains.
+    """
     if len(response) > SIZE_LIMIT:
         return Verdict(Finding.UNREADABLE, f"longer than {SIZE_LIMIT} octets")
     if not response:
         return Verdict(Finding.UNREADABLE, "empty")
     try:
-        return _judge(response, certificate, issuer, now)
+        return _judge(response, certificate, issuer, now, is_issuer_proved)
     except Exception:
         # Octets that a peer or a file brings can make the library raise anything; its
         # texts speak of its own insides.
@@ -134,13 +145,17 @@ def der_of_pem(octets: bytes) -> bytes:
 
 
 def _judge(
-    response: bytes, certificate: x509.Certificate, issuer: x509.Certificate, now: float
+    response: bytes,
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    now: float,
+    is_issuer_proved: bool,
 ) -> Verdict:
     read = ocsp.load_der_ocsp_response(response)
     status = read.response_status
     if status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         return Verdict(Finding.UNSUCCESSFUL, status.name.lower().replace("_", " "))
-    if issuer_of(certificate, iter((issuer,))) is None:
+    if not is_issuer_proved and issuer_of(certificate, iter((issuer,))) is None:
         return Verdict(Finding.NO_ISSUER)
     matching = [one for one in read.responses if _is_for(one, certificate, issuer)]
     if not matching:
@@ -233,7 +248,7 @@ def _key_hash(certificate: x509.Certificate) -> bytes:
 def _lack(signer: x509.Certificate, issuer: x509.Certificate, now: float) -> str:
     """Return why a signer may not sign for the issuer's certificates (section 4.2.2.2)."""
     if signer != issuer and signer.public_key() != issuer.public_key():
-        if issuer_of(signer, iter((issuer,))) is None:
+        if not _made(issuer, signer):
             return "its signer is not of the certificate's issuer"
         if not is_trusted_algorithm(signer.signature_algorithm_oid):
             return "its signer's certificate has a weak signature"
@@ -244,6 +259,12 @@ def _lack(signer: x509.Certificate, issuer: x509.Certificate, now: float) -> str
     if now > signer.not_valid_after_utc.timestamp():
         return "its signer's certificate has expired"
     return ""
+
+
+@lru_cache(_DELEGATES_KNOWN)
+def _made(issuer: x509.Certificate, delegate: x509.Certificate) -> bool:
+    # One delegate signs for all certificates of its issuer, for weeks.
+    return issuer_of(delegate, iter((issuer,))) is not None
 
 
 def _may_sign_responses(signer: x509.Certificate) -> bool:

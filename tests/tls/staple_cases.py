@@ -79,6 +79,7 @@ def worlds(now: datetime | None = None) -> list[World]:
     return [
         World("RSA", rsa.generate_private_key(65537, 2048), now),
         World("ECDSA", ec.generate_private_key(ec.SECP256R1()), now),
+        World("P-384", ec.generate_private_key(ec.SECP384R1()), now),
         World("Ed25519", ed25519.Ed25519PrivateKey.generate(), now),
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -98,9 +100,9 @@ class VerdictsTests(SynchronousTestCase):
         self.judged = 0
         real = client_staple.judge
 
-        def count(*arguments: object) -> Verdict:
+        def count(*arguments: Any, **options: Any) -> Verdict:
             self.judged += 1
-            return real(*arguments)  # type: ignore[arg-type]
+            return real(*arguments, **options)
 
         self.patch(client_staple, "judge", count)
 
