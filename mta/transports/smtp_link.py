@@ -68,6 +68,7 @@ class HostSettings:
     serialize: bool = False
     clear_after_refusal: bool = True
     keepalive: bool = True
+    passes_tls: bool = True
     announcement: Announcement | None = None
     sts_policy: PublishedPolicy | None = None
     sts: Check = UNASKED
@@ -252,7 +253,11 @@ class Opener:
             kind = StapleUnreadable if session.may_try_without_staple else HostProblem
             raise kind(problem, verdict) from failure
         link.tls = session.facts(link.client.tls_connection)
-        link.good_until = session.good_until
+        if settings.passes_tls:
+            link.good_until = session.good_until
+        else:
+            # No second message is sent on it.
+            link.good_until = 0.0
         await self._look_in_lists(session, link)
         link.verdict = _about(session.verdict, link, settings)
         if session.is_refused:

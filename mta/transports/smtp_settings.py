@@ -56,6 +56,7 @@ async def settings_for(
         serialize=await matches(transport.serialize_hosts, host, context),
         clear_after_refusal=transport.tls_tempfail_tryclear,
         keepalive=transport.keepalive,
+        passes_tls=not await matches(transport.hosts_nopass_tls, host, context),
         announcement=await announcement_for(transport, context),
     )
 

@@ -38,6 +38,9 @@ class ClientTLSOptions(Configurable):
         "Hosts that get nothing unless they staple a good OCSP response.",
     )
     hosts_require_tls = Option(HostList, None, "Hosts that get nothing without TLS.")
+    hosts_nopass_tls = Option(
+        HostList, None, "Hosts that get no second message on a connection with TLS."
+    )
     hosts_verify_avoid_tls = Option(
         HostList, None, "Hosts with which callouts do not begin TLS, unless they must."
     )

@@ -80,6 +80,21 @@ class StartTLSTests(TLSCase):
         hello = "EHLO mx.example"
         self.assertEqual(self.a.commands[:3], [hello, "STARTTLS", hello])
 
+    def test_one_message(self) -> None:
+        """A host in hosts_nopass_tls gets each message on another connection."""
+        for listed, reused in (("*", False), ("192.0.2.9", True)):
+            self.transport(hosts_nopass_tls=listed)
+            self.assertFalse(self.one().reused_connection)
+            self.assertIs(self.one().reused_connection, reused)
+
+    def test_one_message_in_clear(self) -> None:
+        """hosts_nopass_tls does not mean connections without TLS."""
+        self.a.keywords = KEYWORDS
+        self.transport(hosts_nopass_tls="*")
+        self.one()
+
+        self.assertTrue(self.one().reused_connection)
+
     def test_not_offered(self) -> None:
         """Without the offer, only a host that must have TLS is not used."""
         self.a.keywords = KEYWORDS
