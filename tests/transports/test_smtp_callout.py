@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.internet.defer import Deferred
 
 from mta.callout import Callout
@@ -10,7 +12,10 @@ from mta.delivery.callout_options import CalloutOptions
 from mta.delivery.routing import address_to_route
 from mta.expand.registry import Language
 from mta.message import Recipient
+from mta.testing import result_of
+from mta.tls.policy import Start
 from mta.transports.smtp_callout import Probing
+from mta.transports.smtp_link import HostSettings
 from tests.smtp.fake_server import KEYWORDS
 from tests.transports.relaying import HOST_A
 from tests.transports.test_smtp_link import TLSCase
@@ -94,6 +99,25 @@ class ProbingTests(Case):
 
         self.assertIn("DANE error", found)
         self.assertEqual([], self.a.commands)
+
+    def test_published_demand(self) -> None:
+        """Nor does the list avoid what a host's side demands, as a policy does."""
+        driver = self.transport(language=Language.load(), hosts_verify_avoid_tls="*")
+        context = self.batch().context
+
+        async def published(settings: HostSettings, _: object) -> HostSettings:
+            policy = replace(settings.policy, start=Start.REQUIRED)
+            return replace(settings, policy=policy)
+
+        probing = replace(driver.probing(context), published=published)
+
+        self.assertIs(
+            Start.NEVER,
+            result_of(driver.probing(context).demanded(HOST_A, context)).policy.start,
+        )
+        self.assertIs(
+            Start.REQUIRED, result_of(probing.demanded(HOST_A, context)).policy.start
+        )
 
     def test_no_hints(self) -> None:
         """Retry times are for deliveries: a callout neither reads nor writes them."""
