@@ -7,6 +7,7 @@ from errno import ECONNREFUSED, ETIMEDOUT
 from typing import Any
 
 from twisted.internet import error, protocol
+from twisted.internet.defer import CancelledError
 from twisted.python.failure import Failure
 
 from mta.smtp.client import SMTPClient
@@ -39,10 +40,10 @@ async def connect(
 ) -> SMTPClient:
     """Return a client whose connection is made; nothing was said on it yet.
 
-    Raises SessionFailure.
+    Raises SessionFailure.  Where it is cancelled nothing stays open.
     """
     client = SMTPClient(clock=reactor, limits=limits, is_lmtp=is_lmtp)
-    reactor.connectTCP(
+    connector = reactor.connectTCP(
         ip_address,
         port,
         _ClientFactory(client),
@@ -53,6 +54,10 @@ async def connect(
         await client.made
     except error.ConnectError as problem:
         raise _failure(problem) from problem
+    except CancelledError:
+        # Nobody would be left to close a connection that is made later.
+        connector.disconnect()
+        raise
     transport: Any = client.transport
     transport.setTcpNoDelay(True)
     if keepalive:

@@ -7,7 +7,9 @@ from errno import ECONNREFUSED
 from typing import Any
 
 from twisted.internet import reactor
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from mta.smtp.client_connect import connect
@@ -59,3 +61,26 @@ class ConnectTests(TestCase):
         await port.stopListening()
 
         self.assertEqual(peers, ["127.0.0.9"])
+
+    async def test_cancelled(self) -> None:
+        """What is cancelled before the connection is made leaves nothing open."""
+        here: Any = reactor
+        before = here.getWriters()
+        with socket.socket() as full:
+            full.bind(("127.0.0.1", 0))
+            full.listen(0)
+            waiting = [socket.socket() for _ in range(4)]
+            for one in waiting:
+                self.addCleanup(one.close)
+                one.setblocking(False)
+                one.connect_ex(full.getsockname())
+            port = full.getsockname()[1]
+            result = Deferred.fromCoroutine(
+                connect(reactor, "127.0.0.1", port, limits=TimeLimits())
+            )
+            await deferLater(here, 0)
+            result.cancel()
+            with self.assertRaises(CancelledError):
+                await result
+
+        self.assertEqual(here.getWriters(), before)
