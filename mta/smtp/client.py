@@ -59,10 +59,15 @@ class SMTPClient(protocol.Protocol):
         """True where another transaction may begin."""
         return (
             self.failure is None
-            and not self.session.awaited
+            and not self._has_replies
             and not self.session.has_leftovers
             and self.session.state in (State.READY, State.ENVELOPE)
         )
+
+    @property
+    def _has_replies(self) -> bool:
+        """Whether a reply is due, or came for who did not wait until its end."""
+        return bool(self.session.awaited or self.session.answered)
 
     @property
     def tls_connection(self) -> Any:
@@ -121,8 +126,13 @@ class SMTPClient(protocol.Protocol):
         """Run a transaction to its end; what was answered is in it, come what may.
 
         Without failure the session may be used for the next transaction if
-        ``is_usable`` says so.
+        ``is_usable`` says so.  Raises LocalProtocolError where it may not be used, or
+        where the envelope has what cannot be in a command.
         """
+        if self.failure is not None:
+            raise self.failure
+        if self._has_replies:
+            raise LocalProtocolError("the reply to another command is not taken")
         whole: bytes | None = None
         if content.size <= JOIN_LIMIT and transaction.uses_chunks:
             encoder = ContentEncoder(dots=False)
@@ -290,6 +300,9 @@ class SMTPClient(protocol.Protocol):
         return self.failure
 
     def _write(self, octets: bytes) -> None:
+        if self.is_closed:
+            # The transport may not even refuse; whoever waits learns why.
+            return
         transport: Any = self.transport
         if (
             self._sends_directly

@@ -142,7 +142,8 @@ class ClientTransaction:
             return self._mail()
         if last == _MAIL:
             assert self.mail is not None
-            return self._rcpt(0) if self.mail.code < 300 else b""
+            wants_more = self.mail.code < 300 and self.recipients
+            return self._rcpt(0) if wants_more else b""
         if last >= 0 and last + 1 < len(self.recipients):
             return self._rcpt(last + 1)
         if last >= 0 and self.accepted:

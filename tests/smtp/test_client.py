@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from mta.errors import LocalProtocolError
 from mta.message import Bytes
 from mta.smtp.client import CHUNK, JOIN_LIMIT, SMTPClient
 from mta.smtp.client_connect import connect
@@ -215,3 +216,74 @@ class AskingTests(ClientCase):
 
         self.assertEqual([250, 550, 250], self.successResultOf(result))
         self.assertTrue(client.is_usable)
+
+
+class MisuseTests(ClientCase):
+    """What a program may do that did not look before."""
+
+    def test_lost_meanwhile(self) -> None:
+        """On a connection that the server has closed everything fails as lost."""
+        client = self.greeted()
+        self.connection.lose()
+        # As Twisted's transport is without its socket.
+        self.connection.dataBuffer = self.connection._tempDataBuffer = b""
+        self.connection.writeSomeData = None
+        client._sends_directly = True
+        asking = Deferred.fromCoroutine(client.ask("RSET"))
+        for result in (asking, self.deliver(client, Bytes(b"hello\r\n"))):
+            failure = self.failureResultOf(result, SessionFailure).value
+            self.assertIs(failure.trouble, Trouble.LOST)
+
+    def test_after_cancellation(self) -> None:
+        """A reply to what was cancelled is never taken for another command's."""
+        for late in (False, True):
+            client = self.greeted()
+            asking = Deferred.fromCoroutine(client.ask("RSET"))
+            asking.cancel()
+            self.failureResultOf(asking, CancelledError)
+            if late:
+                self.network.pump()
+
+            self.assertFalse(client.is_usable)
+            result = self.deliver(client, Bytes(b"hello\r\n"))
+            self.network.pump()
+            self.failureResultOf(result, LocalProtocolError)
+            self.assertIsNone(self.transaction.mail)
+
+    def test_after_quit(self) -> None:
+        """After QUIT nothing can be delivered."""
+        client = self.greeted()
+        client.quit()
+        result = self.deliver(client, Bytes(b"hello\r\n"))
+
+        self.failureResultOf(result, LocalProtocolError)
+        self.network.pump()
+        result = self.deliver(client, Bytes(b"hello\r\n"))
+        self.failureResultOf(result, SessionFailure)
+
+    def test_line_end_in_address(self) -> None:
+        """An address that would be two commands is not sent."""
+        client = self.greeted()
+        envelope = Envelope("s@x.example", [EnvelopeRecipient("a@b.example\r\nRSET")])
+        transaction = ClientTransaction(client.session, envelope)
+        content = Bytes(b"hello\r\n")
+        result = Deferred.fromCoroutine(client.deliver(transaction, content))
+
+        self.failureResultOf(result, LocalProtocolError)
+        self.assertFalse(client.is_usable)
+        self.network.pump()
+        self.assertEqual(len(self.server.commands), 1)
+
+    def test_no_recipients(self) -> None:
+        """Without recipients nobody gets anything, pipelined or not."""
+        for keywords in ((), ("PIPELINING",), KEYWORDS):
+            self.server.keywords = keywords
+            client = self.greeted()
+            transaction = ClientTransaction(client.session, Envelope("s@x.example", []))
+            content = Bytes(b"hello\r\n")
+            result = Deferred.fromCoroutine(client.deliver(transaction, content))
+            self.network.pump()
+
+            self.successResultOf(result)
+            self.assertEqual(self.server.messages, [])
+            self.assertTrue(client.is_usable)
