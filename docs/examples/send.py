@@ -79,7 +79,7 @@ async def send(
         envelope.recipients, transaction.recipients, strict=True
     ):
         lines.append(f"{recipient.address}: {reply}")
-    # None where no recipient was accepted, so that no content went out.
+    # None, or a refusal, where no recipient was accepted.
     lines += [f"message: {reply}" for reply in transaction.final]
     return lines
 
